@@ -1,0 +1,122 @@
+/** Settings of a logger that the application may give in code; each wins over its environment variable. */
+export type ConfigOptions = {
+  /** `TOKEN_LOGGING_ENABLED`, false by default. Off: every call is a no-op. */
+  readonly enabled?: boolean
+  /** `DATABASE_URL`. PostgreSQL 14 or newer. */
+  readonly databaseUrl?: string
+  /** How the connection is encrypted; by default the URL, then `PGSSLMODE`, then the host decide. */
+  readonly sslMode?: SslMode
+  /** `TOKEN_LOG_BATCH_SIZE`: rows that trigger a write, 10 by default. */
+  readonly batchSize?: number
+  /** `TOKEN_LOG_MAX_BATCH_SIZE`: rows of one write at most, 5000 by default. */
+  readonly maxBatchSize?: number
+  /** `TOKEN_LOG_FLUSH_INTERVAL_MS`: milliseconds after which pending rows are written, 5000 by default. */
+  readonly flushIntervalMs?: number
+  /** `TOKEN_LOG_MAX_MEMORY_MB`: megabytes that pending rows may take, 32 by default. */
+  readonly maxMemoryMb?: number
+}
+
+/** `no-verify` encrypts without checking who answers; `verify-ca` checks the certificate, `verify-full` its name too. */
+export type SslMode = 'disable' | 'no-verify' | 'verify-ca' | 'verify-full'
+
+/** What the environment says about encryption, besides the database URL itself. */
+export type SslEnvironment = {
+  /** `PGSSLMODE` as it stands. */
+  readonly mode?: string
+  /** `PGSSLROOTCERT`: path of a PEM file. */
+  readonly rootCertificate?: string
+  /** A Heroku dyno, whose databases present self-signed certificates. */
+  readonly isHeroku: boolean
+}
+
+/** A logger's complete settings. `problems` are sentences about settings that were not usable, each with what is used instead. */
+export type Config = Readonly<
+  Required<Omit<ConfigOptions, 'databaseUrl' | 'sslMode'>> & Pick<ConfigOptions, 'databaseUrl' | 'sslMode'>
+> & { readonly sslEnvironment: SslEnvironment; readonly problems: readonly string[] }
+
+/** Settings of the deployable app. */
+export type ServerConfig = {
+  /** `PORT`, 3000 by default. */
+  readonly port: number
+  /** `HOST`; by default all interfaces with an admin token and 127.0.0.1 without. */
+  readonly host: string
+  /** `TOKENLEDGER_ADMIN_TOKEN`. */
+  readonly adminToken?: string
+  readonly problems: readonly string[]
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+type NumberSetting = { readonly name: string; readonly value: unknown; readonly fallback: number; readonly min?: number; readonly max: number }
+
+/** Reads options and environment into one frozen Config. Never throws: what is unusable is named in `problems`. */
+export function readConfig(options: ConfigOptions = {}, environment: Environment = process.env): Config {
+  const problems: string[] = []
+  const number = (option: keyof ConfigOptions, name: string, fallback: number, max: number) =>
+    option in options && options[option] !== undefined
+      ? wholeNumber({ name: option, value: options[option], fallback, max }, problems)
+      : wholeNumber({ name, value: environment[name], fallback, max }, problems)
+
+  const batchSize = number('batchSize', 'TOKEN_LOG_BATCH_SIZE', 10, 100_000)
+  return Object.freeze({
+    enabled: options.enabled ?? switchValue('TOKEN_LOGGING_ENABLED', environment, problems),
+    databaseUrl: options.databaseUrl ?? (environment.DATABASE_URL?.trim() || undefined),
+    sslMode: options.sslMode,
+    sslEnvironment: readSslEnvironment(environment),
+    batchSize,
+    maxBatchSize: number('maxBatchSize', 'TOKEN_LOG_MAX_BATCH_SIZE', 5000, 100_000),
+    flushIntervalMs: number('flushIntervalMs', 'TOKEN_LOG_FLUSH_INTERVAL_MS', 5000, 86_400_000),
+    maxMemoryMb: number('maxMemoryMb', 'TOKEN_LOG_MAX_MEMORY_MB', 32, 65_536),
+    problems: Object.freeze(problems),
+  })
+}
+
+/** What the environment says about encrypting the database connection. */
+export function readSslEnvironment(environment: Environment = process.env): SslEnvironment {
+  return {
+    mode: environment.PGSSLMODE?.trim() || undefined,
+    rootCertificate: environment.PGSSLROOTCERT?.trim() || undefined,
+    isHeroku: Boolean(environment.DYNO),
+  }
+}
+
+/** Reads the deployable app's settings. Never throws. */
+export function readServerConfig(environment: Environment = process.env): ServerConfig {
+  const problems: string[] = []
+  const adminToken = environment.TOKENLEDGER_ADMIN_TOKEN?.trim() || undefined
+  const port = wholeNumber({ name: 'PORT', value: environment.PORT, fallback: 3000, min: 0, max: 65_535 }, problems)
+  const host = environment.HOST?.trim() || (adminToken ? '0.0.0.0' : '127.0.0.1')
+  return Object.freeze({ port, host, adminToken, problems: Object.freeze(problems) })
+}
+
+/** Adds the variables of a `.env` file in the working directory to the environment; those already set stay. */
+export function loadDotEnv(path = '.env'): void {
+  try {
+    process.loadEnvFile(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}
+
+function switchValue(name: string, environment: Environment, problems: string[]): boolean {
+  const text = environment[name]?.trim().toLowerCase() ?? ''
+  if (['true', '1', 'yes', 'on'].includes(text)) return true
+  if (!['', 'false', '0', 'no', 'off'].includes(text)) {
+    problems.push(`${name} is ${quote(environment[name])}, which is neither true nor false; false is used instead`)
+  }
+  return false
+}
+
+function wholeNumber({ name, value, fallback, min = 1, max }: NumberSetting, problems: string[]): number {
+  if (value === undefined || (typeof value === 'string' && value.trim() === '')) return fallback
+  const number = typeof value === 'string' && /^\s*\d+\s*$/.test(value) ? Number(value) : value
+  if (typeof number === 'number' && Number.isInteger(number) && number >= min && number <= max) return number
+  problems.push(
+    `${name} is ${quote(value)}, which is not a whole number from ${min} to ${max}; the default ${fallback} is used instead`,
+  )
+  return fallback
+}
+
+function quote(value: unknown): string {
+  const text = String(value)
+  return `"${text.length > 40 ? `${text.slice(0, 40)}...` : text}"`
+}
