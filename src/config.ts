@@ -46,7 +46,13 @@ export type ServerConfig = {
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
-type NumberSetting = { readonly name: string; readonly value: unknown; readonly fallback: number; readonly min?: number; readonly max: number }
+type NumberSetting = {
+  readonly name: string
+  readonly value: unknown
+  readonly fallback: number
+  readonly min?: number
+  readonly max: number
+}
 
 /** Reads options and environment into one frozen Config. Never throws: what is unusable is named in `problems`. */
 export function readConfig(options: ConfigOptions = {}, environment: Environment = process.env): Config {

@@ -4,3 +4,27 @@ export interface DiagnosticLogger {
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
 }
+
+/** The same logger, whose own failures go no further. */
+export function createSafeDiagnostics(logger: DiagnosticLogger): DiagnosticLogger {
+  const safely = (level: keyof DiagnosticLogger) => (fields: object, message: string) => {
+    try {
+      logger[level](fields, message)
+    } catch {
+      // A broken logger must not break the application that logs through it.
+    }
+  }
+  return { info: safely('info'), warn: safely('warn'), error: safely('error') }
+}
+
+/** Answers true at the first question about a topic and then at most once a minute. */
+export function createLineLimiter(intervalMs = 60_000): (topic: string) => boolean {
+  const lastAt = new Map<string, number>()
+  return (topic) => {
+    const now = performance.now()
+    const last = lastAt.get(topic)
+    if (last !== undefined && now - last < intervalMs) return false
+    lastAt.set(topic, now)
+    return true
+  }
+}

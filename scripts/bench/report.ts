@@ -1,0 +1,25 @@
+import { cpus } from 'node:os'
+import Table from 'cli-table3'
+
+/** One line of a table of figures; `ratio` is to the line that says 1. */
+export type Row = { readonly what: string; readonly figure: string; readonly ratio: string }
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[sorted.length >> 1] ?? Number.NaN
+}
+
+export function printMachine(): void {
+  const [cpu] = cpus()
+  console.log(`${cpus().length} x ${cpu?.model.trim()}, ${process.platform}, Node ${process.versions.node}`)
+}
+
+export function printTable(title: string, rows: readonly Row[]): void {
+  const table = new Table({
+    head: [title, 'median', 'ratio'],
+    colAligns: ['left', 'right', 'right'],
+    style: { head: [] },
+  })
+  for (const { what, figure, ratio } of rows) table.push([what, figure, ratio])
+  console.log(table.toString())
+}

@@ -1,0 +1,517 @@
+-- What the migrations make of an empty database. Generated: "npx vitest run test/sql/schema.test.ts -u" writes it anew.
+
+create table token_usage_daily (
+  day date not null,
+  user_email text not null default ''::text,
+  provider text not null default ''::text,
+  model_name text not null default ''::text,
+  request_type text not null default ''::text,
+  operation text not null default ''::text,
+  project text not null default ''::text,
+  requests bigint not null default 0,
+  input_tokens bigint not null default 0,
+  output_tokens bigint not null default 0,
+  cache_read_tokens bigint not null default 0,
+  cache_write_tokens bigint not null default 0,
+  reasoning_tokens bigint not null default 0,
+  cost numeric not null default 0,
+  input_cost numeric not null default 0,
+  output_cost numeric not null default 0,
+  other_cost numeric not null default 0,
+  unpriced bigint not null default 0,
+  unknown bigint not null default 0,
+  aborted bigint not null default 0,
+  failed bigint not null default 0,
+  first_at timestamp with time zone not null,
+  last_at timestamp with time zone not null,
+  constraint token_usage_daily_pkey PRIMARY KEY (day, user_email, provider, model_name, request_type, operation, project)
+);
+
+create table token_usage_dead_letters (
+  event_id uuid not null,
+  failed_at timestamp with time zone not null default now(),
+  code text not null,
+  reason text not null,
+  record json not null,
+  constraint token_usage_dead_letters_pkey PRIMARY KEY (event_id)
+);
+
+create table token_usage_logs (
+  id integer not null default nextval('token_usage_logs_id_seq'::regclass),
+  "timestamp" timestamp with time zone not null default now(),
+  user_email text not null,
+  model_name text not null,
+  input_tokens integer not null,
+  output_tokens integer not null,
+  request_type text not null,
+  session_id text,
+  cost_estimate numeric(20,12),
+  event_id uuid,
+  provider text,
+  operation text,
+  operation_id text,
+  project text,
+  cache_read_tokens integer,
+  cache_write_tokens integer,
+  reasoning_tokens integer,
+  input_cost numeric(20,12),
+  output_cost numeric(20,12),
+  other_cost numeric(20,12),
+  cost_source text,
+  status text,
+  usage_source text,
+  response_id text,
+  duration_ms integer,
+  time_to_first_chunk_ms integer,
+  metadata jsonb,
+  raw_usage jsonb,
+  constraint token_usage_logs_pkey PRIMARY KEY (id)
+);
+CREATE INDEX idx_model_timestamp ON public.token_usage_logs USING btree (model_name, "timestamp");
+CREATE INDEX idx_user_timestamp ON public.token_usage_logs USING btree (user_email, "timestamp");
+CREATE UNIQUE INDEX token_usage_logs_event_id_key ON public.token_usage_logs USING btree (event_id);
+CREATE TRIGGER token_usage_logs_delete AFTER DELETE ON token_usage_logs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('-1');
+CREATE TRIGGER token_usage_logs_insert AFTER INSERT ON token_usage_logs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('1');
+CREATE TRIGGER token_usage_logs_truncate AFTER TRUNCATE ON token_usage_logs FOR EACH STATEMENT EXECUTE FUNCTION token_usage_clear_sums();
+CREATE TRIGGER token_usage_logs_update_1_lock AFTER UPDATE ON token_usage_logs REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION token_usage_lock_sums();
+CREATE TRIGGER token_usage_logs_update_2_subtract AFTER UPDATE ON token_usage_logs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('-1');
+CREATE TRIGGER token_usage_logs_update_3_add AFTER UPDATE ON token_usage_logs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('1');
+
+create table token_usage_losses (
+  id uuid not null,
+  reason text not null,
+  records bigint not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  first_at timestamp with time zone not null,
+  last_at timestamp with time zone not null,
+  recorded_at timestamp with time zone not null default now(),
+  constraint token_usage_losses_pkey PRIMARY KEY (id)
+);
+
+create table token_usage_migrations (
+  name text not null,
+  sha256 text not null,
+  applied_at timestamp with time zone not null default now(),
+  constraint token_usage_migrations_pkey PRIMARY KEY (name)
+);
+
+create table token_usage_settings (
+  only_row boolean not null default true,
+  time_zone text not null default 'UTC'::text,
+  constraint token_usage_settings_only_row_check CHECK (only_row),
+  constraint token_usage_settings_pkey PRIMARY KEY (only_row),
+  constraint token_usage_settings_time_zone_check CHECK ((('1970-01-01 00:00:00+00'::timestamp with time zone AT TIME ZONE time_zone) IS NOT NULL))
+);
+
+create view token_usage_by_day as
+ SELECT day,
+    sum(requests)::bigint AS requests,
+    sum(input_tokens)::bigint AS input_tokens,
+    sum(output_tokens)::bigint AS output_tokens,
+    sum(cache_read_tokens)::bigint AS cache_read_tokens,
+    sum(cache_write_tokens)::bigint AS cache_write_tokens,
+    sum(reasoning_tokens)::bigint AS reasoning_tokens,
+    sum(cost) AS cost,
+    sum(unpriced)::bigint AS unpriced,
+    sum(unknown)::bigint AS unknown,
+    sum(aborted)::bigint AS aborted,
+    sum(failed)::bigint AS failed,
+    min(first_at) AS first_at,
+    max(last_at) AS last_at
+   FROM token_usage_daily
+  GROUP BY day;
+
+create view token_usage_by_model as
+ SELECT provider,
+    model_name,
+    sum(requests)::bigint AS requests,
+    sum(input_tokens)::bigint AS input_tokens,
+    sum(output_tokens)::bigint AS output_tokens,
+    sum(cache_read_tokens)::bigint AS cache_read_tokens,
+    sum(cache_write_tokens)::bigint AS cache_write_tokens,
+    sum(reasoning_tokens)::bigint AS reasoning_tokens,
+    sum(cost) AS cost,
+    sum(unpriced)::bigint AS unpriced,
+    sum(unknown)::bigint AS unknown,
+    sum(aborted)::bigint AS aborted,
+    sum(failed)::bigint AS failed,
+    min(first_at) AS first_at,
+    max(last_at) AS last_at
+   FROM token_usage_daily
+  GROUP BY provider, model_name;
+
+create view token_usage_users as
+ SELECT user_email,
+    sum(requests)::bigint AS requests,
+    sum(input_tokens)::bigint AS input_tokens,
+    sum(output_tokens)::bigint AS output_tokens,
+    sum(cache_read_tokens)::bigint AS cache_read_tokens,
+    sum(cache_write_tokens)::bigint AS cache_write_tokens,
+    sum(reasoning_tokens)::bigint AS reasoning_tokens,
+    sum(cost) AS cost,
+    sum(unpriced)::bigint AS unpriced,
+    sum(unknown)::bigint AS unknown,
+    sum(aborted)::bigint AS aborted,
+    sum(failed)::bigint AS failed,
+    min(first_at) AS first_at,
+    max(last_at) AS last_at
+   FROM token_usage_daily
+  GROUP BY user_email;
+
+CREATE OR REPLACE FUNCTION public.token_usage_clear_sums()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  delete from token_usage_daily;
+
+  return null;
+end
+$function$
+-- may be called by: owner=X
+
+CREATE OR REPLACE FUNCTION public.token_usage_count_rows()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+#variable_conflict use_variable
+declare
+  direction constant integer := tg_argv[0];
+  zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
+begin
+  insert into token_usage_daily as sums (
+    day, user_email, provider, model_name, request_type, operation, project,
+    requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
+    cost, input_cost, output_cost, other_cost,
+    unpriced, unknown, aborted, failed,
+    first_at, last_at
+  )
+  select
+    (timestamp at time zone zone)::date,
+    user_email,
+    coalesce(provider, ''),
+    model_name,
+    request_type,
+    coalesce(operation, ''),
+    coalesce(project, ''),
+    direction * count(*),
+    direction * coalesce(sum(input_tokens), 0),
+    direction * coalesce(sum(output_tokens), 0),
+    direction * coalesce(sum(cache_read_tokens), 0),
+    direction * coalesce(sum(cache_write_tokens), 0),
+    direction * coalesce(sum(reasoning_tokens), 0),
+    direction * coalesce(sum(nullif(cost_estimate, 'NaN')), 0),
+    direction * coalesce(sum(nullif(input_cost, 'NaN')), 0),
+    direction * coalesce(sum(nullif(output_cost, 'NaN')), 0),
+    direction * coalesce(sum(nullif(other_cost, 'NaN')), 0),
+    direction * (count(*) - count(nullif(cost_estimate, 'NaN'))),
+    direction * count(*) filter (where usage_source = 'unknown'),
+    direction * count(*) filter (where status = 'aborted'),
+    direction * count(*) filter (where status = 'error'),
+    min(timestamp),
+    max(timestamp)
+  from changed
+  group by 1, 2, 3, 4, 5, 6, 7
+  order by 1, 2, 3, 4, 5, 6, 7
+  on conflict (day, user_email, provider, model_name, request_type, operation, project) do update
+  set
+    requests = sums.requests + excluded.requests,
+    input_tokens = sums.input_tokens + excluded.input_tokens,
+    output_tokens = sums.output_tokens + excluded.output_tokens,
+    cache_read_tokens = sums.cache_read_tokens + excluded.cache_read_tokens,
+    cache_write_tokens = sums.cache_write_tokens + excluded.cache_write_tokens,
+    reasoning_tokens = sums.reasoning_tokens + excluded.reasoning_tokens,
+    cost = sums.cost + excluded.cost,
+    input_cost = sums.input_cost + excluded.input_cost,
+    output_cost = sums.output_cost + excluded.output_cost,
+    other_cost = sums.other_cost + excluded.other_cost,
+    unpriced = sums.unpriced + excluded.unpriced,
+    unknown = sums.unknown + excluded.unknown,
+    aborted = sums.aborted + excluded.aborted,
+    failed = sums.failed + excluded.failed,
+    first_at = least(sums.first_at, excluded.first_at),
+    last_at = greatest(sums.last_at, excluded.last_at);
+
+  if direction > 0 then
+    return null;
+  end if;
+
+  delete from token_usage_daily as sums
+  using changed
+  where sums.day = (changed.timestamp at time zone zone)::date
+    and sums.user_email = changed.user_email
+    and sums.provider = coalesce(changed.provider, '')
+    and sums.model_name = changed.model_name
+    and sums.request_type = changed.request_type
+    and sums.operation = coalesce(changed.operation, '')
+    and sums.project = coalesce(changed.project, '')
+    and sums.requests = 0;
+
+  -- Three hours to each side of the day let an index be used where a change of the clock falls on midnight.
+  update token_usage_daily as sums
+  set (first_at, last_at) = (
+    with remaining as not materialized (
+      select calls.timestamp
+      from token_usage_logs as calls
+      where calls.user_email = sums.user_email
+        and calls.timestamp between (sums.day::timestamp at time zone zone) - interval '3 hours'
+          and ((sums.day + 1)::timestamp at time zone zone) + interval '3 hours'
+        and (calls.timestamp at time zone zone)::date = sums.day
+        and coalesce(calls.provider, '') = sums.provider
+        and calls.model_name = sums.model_name
+        and calls.request_type = sums.request_type
+        and coalesce(calls.operation, '') = sums.operation
+        and coalesce(calls.project, '') = sums.project
+    )
+    select
+      coalesce((select timestamp from remaining order by timestamp limit 1), sums.first_at),
+      coalesce((select timestamp from remaining order by timestamp desc limit 1), sums.last_at)
+  )
+  from (
+    select
+      (timestamp at time zone zone)::date as day,
+      user_email,
+      coalesce(provider, '') as provider,
+      model_name,
+      request_type,
+      coalesce(operation, '') as operation,
+      coalesce(project, '') as project,
+      min(timestamp) as first_at,
+      max(timestamp) as last_at
+    from changed
+    group by 1, 2, 3, 4, 5, 6, 7
+  ) as gone
+  where sums.day = gone.day
+    and sums.user_email = gone.user_email
+    and sums.provider = gone.provider
+    and sums.model_name = gone.model_name
+    and sums.request_type = gone.request_type
+    and sums.operation = gone.operation
+    and sums.project = gone.project
+    and (gone.first_at <= sums.first_at or gone.last_at >= sums.last_at);
+
+  return null;
+end
+$function$
+-- may be called by: owner=X
+
+CREATE OR REPLACE FUNCTION public.token_usage_lock_sums()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+#variable_conflict use_variable
+declare
+  zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
+begin
+  insert into token_usage_daily as sums (
+    day, user_email, provider, model_name, request_type, operation, project, first_at, last_at
+  )
+  select
+    (timestamp at time zone zone)::date,
+    user_email,
+    coalesce(provider, ''),
+    model_name,
+    request_type,
+    coalesce(operation, ''),
+    coalesce(project, ''),
+    min(timestamp),
+    max(timestamp)
+  from (
+    select timestamp, user_email, provider, model_name, request_type, operation, project
+    from before
+    union all
+    select timestamp, user_email, provider, model_name, request_type, operation, project
+    from after
+  ) as changed
+  group by 1, 2, 3, 4, 5, 6, 7
+  order by 1, 2, 3, 4, 5, 6, 7
+  on conflict (day, user_email, provider, model_name, request_type, operation, project) do update
+  set requests = sums.requests;
+
+  return null;
+end
+$function$
+-- may be called by: owner=X
+
+CREATE OR REPLACE FUNCTION public.token_usage_rebuild_daily()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+#variable_conflict use_variable
+declare
+  zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
+begin
+  lock table token_usage_logs in share row exclusive mode;
+
+  delete from token_usage_daily;
+
+  insert into token_usage_daily (
+    day, user_email, provider, model_name, request_type, operation, project,
+    requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
+    cost, input_cost, output_cost, other_cost,
+    unpriced, unknown, aborted, failed,
+    first_at, last_at
+  )
+  select
+    (timestamp at time zone zone)::date,
+    user_email,
+    coalesce(provider, ''),
+    model_name,
+    request_type,
+    coalesce(operation, ''),
+    coalesce(project, ''),
+    count(*),
+    coalesce(sum(input_tokens), 0),
+    coalesce(sum(output_tokens), 0),
+    coalesce(sum(cache_read_tokens), 0),
+    coalesce(sum(cache_write_tokens), 0),
+    coalesce(sum(reasoning_tokens), 0),
+    coalesce(sum(nullif(cost_estimate, 'NaN')), 0),
+    coalesce(sum(nullif(input_cost, 'NaN')), 0),
+    coalesce(sum(nullif(output_cost, 'NaN')), 0),
+    coalesce(sum(nullif(other_cost, 'NaN')), 0),
+    count(*) - count(nullif(cost_estimate, 'NaN')),
+    count(*) filter (where usage_source = 'unknown'),
+    count(*) filter (where status = 'aborted'),
+    count(*) filter (where status = 'error'),
+    min(timestamp),
+    max(timestamp)
+  from token_usage_logs
+  group by 1, 2, 3, 4, 5, 6, 7
+  order by 1, 2, 3, 4, 5, 6, 7;
+end
+$function$
+
+comment on view public.token_usage_by_day is 'What was used on each day of the reporting time zone.';
+comment on view column public.token_usage_by_day.aborted is 'Number of calls that were broken off.';
+comment on view column public.token_usage_by_day.cache_read_tokens is 'Part of input_tokens that came from a cache.';
+comment on view column public.token_usage_by_day.cache_write_tokens is 'Part of input_tokens that went into a cache.';
+comment on view column public.token_usage_by_day.cost is 'Sum of the costs in US dollars; calls without a price are counted in unpriced.';
+comment on view column public.token_usage_by_day.day is 'The day in the reporting time zone.';
+comment on view column public.token_usage_by_day.failed is 'Number of calls that ended with an error.';
+comment on view column public.token_usage_by_day.first_at is 'Time of the first call.';
+comment on view column public.token_usage_by_day.input_tokens is 'Sum of the known input tokens, cache reads and writes included.';
+comment on view column public.token_usage_by_day.last_at is 'Time of the last call.';
+comment on view column public.token_usage_by_day.output_tokens is 'Sum of the known output tokens, reasoning included.';
+comment on view column public.token_usage_by_day.reasoning_tokens is 'Part of output_tokens that was reasoning.';
+comment on view column public.token_usage_by_day.requests is 'Number of calls.';
+comment on view column public.token_usage_by_day.unknown is 'Number of calls whose token counts nobody knows.';
+comment on view column public.token_usage_by_day.unpriced is 'Number of calls without a cost.';
+comment on view public.token_usage_by_model is 'How much each model was used so far.';
+comment on view column public.token_usage_by_model.aborted is 'Number of calls that were broken off.';
+comment on view column public.token_usage_by_model.cache_read_tokens is 'Part of input_tokens that came from a cache.';
+comment on view column public.token_usage_by_model.cache_write_tokens is 'Part of input_tokens that went into a cache.';
+comment on view column public.token_usage_by_model.cost is 'Sum of the costs in US dollars; calls without a price are counted in unpriced.';
+comment on view column public.token_usage_by_model.failed is 'Number of calls that ended with an error.';
+comment on view column public.token_usage_by_model.first_at is 'Time of the first call.';
+comment on view column public.token_usage_by_model.input_tokens is 'Sum of the known input tokens, cache reads and writes included.';
+comment on view column public.token_usage_by_model.last_at is 'Time of the last call.';
+comment on view column public.token_usage_by_model.model_name is 'The model.';
+comment on view column public.token_usage_by_model.output_tokens is 'Sum of the known output tokens, reasoning included.';
+comment on view column public.token_usage_by_model.provider is 'The provider; empty where the rows name none.';
+comment on view column public.token_usage_by_model.reasoning_tokens is 'Part of output_tokens that was reasoning.';
+comment on view column public.token_usage_by_model.requests is 'Number of calls.';
+comment on view column public.token_usage_by_model.unknown is 'Number of calls whose token counts nobody knows.';
+comment on view column public.token_usage_by_model.unpriced is 'Number of calls without a cost.';
+comment on function public.token_usage_clear_sums() is 'Empties token_usage_daily with its table.';
+comment on function public.token_usage_count_rows() is 'Adds the rows of one statement to token_usage_daily, or takes them away; its argument says which.';
+comment on table public.token_usage_daily is 'Sums of token_usage_logs by day, kept by its triggers whoever writes. Not to be written by hand.';
+comment on table column public.token_usage_daily.aborted is 'Number of calls that were broken off.';
+comment on table column public.token_usage_daily.cache_read_tokens is 'Sum of the known cache reads, part of input_tokens.';
+comment on table column public.token_usage_daily.cache_write_tokens is 'Sum of the known cache writes, part of input_tokens.';
+comment on table column public.token_usage_daily.cost is 'Sum of the costs in US dollars; calls without a price are counted in unpriced.';
+comment on table column public.token_usage_daily.day is 'The day in the reporting time zone of token_usage_settings.';
+comment on table column public.token_usage_daily.failed is 'Number of calls that ended with an error.';
+comment on table column public.token_usage_daily.first_at is 'Time of the first call.';
+comment on table column public.token_usage_daily.input_cost is 'Part of cost for input, as far as it is told apart.';
+comment on table column public.token_usage_daily.input_tokens is 'Sum of the known input tokens.';
+comment on table column public.token_usage_daily.last_at is 'Time of the last call.';
+comment on table column public.token_usage_daily.model_name is 'The model.';
+comment on table column public.token_usage_daily.operation is 'What the application was doing; empty where the rows name nothing.';
+comment on table column public.token_usage_daily.other_cost is 'Part of cost for fees and tools, as far as it is told apart.';
+comment on table column public.token_usage_daily.output_cost is 'Part of cost for output, as far as it is told apart.';
+comment on table column public.token_usage_daily.output_tokens is 'Sum of the known output tokens.';
+comment on table column public.token_usage_daily.project is 'The project; empty where the rows name none.';
+comment on table column public.token_usage_daily.provider is 'The provider; empty where the rows name none.';
+comment on table column public.token_usage_daily.reasoning_tokens is 'Sum of the known reasoning tokens, part of output_tokens.';
+comment on table column public.token_usage_daily.request_type is 'Kind of the calls.';
+comment on table column public.token_usage_daily.requests is 'Number of calls; a row with none is removed.';
+comment on table column public.token_usage_daily.unknown is 'Number of calls whose token counts nobody knows.';
+comment on table column public.token_usage_daily.unpriced is 'Number of calls without a cost, or with one that is not a number.';
+comment on table column public.token_usage_daily.user_email is 'Who made the calls.';
+comment on table public.token_usage_dead_letters is 'Usage records that token_usage_logs refused, whole, with the reason.';
+comment on table column public.token_usage_dead_letters.code is 'SQLSTATE of the refusal.';
+comment on table column public.token_usage_dead_letters.event_id is 'The event_id that the row would have had.';
+comment on table column public.token_usage_dead_letters.failed_at is 'When the record was refused.';
+comment on table column public.token_usage_dead_letters.reason is 'What the refusal means, without values of the record.';
+comment on table column public.token_usage_dead_letters.record is 'The record as it was to be written.';
+comment on function public.token_usage_lock_sums() is 'Takes the sums that an update touches, in the order of their key.';
+comment on table public.token_usage_logs is 'One row for each model call: who made it, what was called, what it consumed. Never content.';
+comment on table column public.token_usage_logs."timestamp" is 'When the call was made, not when the row was written.';
+comment on table column public.token_usage_logs.cache_read_tokens is 'Part of input_tokens that came from the provider''s cache; null where unknown.';
+comment on table column public.token_usage_logs.cache_write_tokens is 'Part of input_tokens that went into the provider''s cache; null where unknown.';
+comment on table column public.token_usage_logs.cost_estimate is 'Cost of the call in US dollars; null where it has no price.';
+comment on table column public.token_usage_logs.cost_source is 'Where the cost comes from: provider, list, override or entry.';
+comment on table column public.token_usage_logs.duration_ms is 'Milliseconds from the call to its end.';
+comment on table column public.token_usage_logs.event_id is 'Identity of the call, fixed before it is first written anywhere; null in rows that another program wrote.';
+comment on table column public.token_usage_logs.id is 'Number of the row in this table.';
+comment on table column public.token_usage_logs.input_cost is 'Part of cost_estimate for input, in US dollars.';
+comment on table column public.token_usage_logs.input_tokens is 'Tokens the model read, cache reads and writes included; 0 with usage_source unknown where nobody knows.';
+comment on table column public.token_usage_logs.metadata is 'What the application added.';
+comment on table column public.token_usage_logs.model_name is 'The model that answered.';
+comment on table column public.token_usage_logs.operation is 'What the application was doing.';
+comment on table column public.token_usage_logs.operation_id is 'The application''s own id of what it was doing.';
+comment on table column public.token_usage_logs.other_cost is 'Part of cost_estimate for fees and tools, in US dollars.';
+comment on table column public.token_usage_logs.output_cost is 'Part of cost_estimate for output, in US dollars.';
+comment on table column public.token_usage_logs.output_tokens is 'Tokens the model produced, reasoning included; 0 with usage_source unknown where nobody knows.';
+comment on table column public.token_usage_logs.project is 'The project that the call is counted for.';
+comment on table column public.token_usage_logs.provider is 'The provider that was called.';
+comment on table column public.token_usage_logs.raw_usage is 'The provider''s own numbers, and what changes the price.';
+comment on table column public.token_usage_logs.reasoning_tokens is 'Part of output_tokens that was reasoning; null where unknown.';
+comment on table column public.token_usage_logs.request_type is 'Kind of the call: chat, image, ...';
+comment on table column public.token_usage_logs.response_id is 'The provider''s id of its answer.';
+comment on table column public.token_usage_logs.session_id is 'The session of the application that the call belongs to.';
+comment on table column public.token_usage_logs.status is 'How the call ended: ok, error or aborted; null in rows that another program wrote.';
+comment on table column public.token_usage_logs.time_to_first_chunk_ms is 'Milliseconds from the call to the first piece of a streamed answer.';
+comment on table column public.token_usage_logs.usage_source is 'Where the counts come from: provider, provider_partial, estimated, fixed, unknown, entry or imported; null in rows that another program wrote.';
+comment on table column public.token_usage_logs.user_email is 'Who made the call; anonymous where nobody is known.';
+comment on table public.token_usage_losses is 'Records that had to be dropped, counted together by reason: what token_usage_logs does not contain.';
+comment on table column public.token_usage_losses.first_at is 'Time of the first call among them.';
+comment on table column public.token_usage_losses.id is 'Identity of the loss, fixed before it is first written.';
+comment on table column public.token_usage_losses.input_tokens is 'Their input tokens.';
+comment on table column public.token_usage_losses.last_at is 'Time of the last call among them.';
+comment on table column public.token_usage_losses.output_tokens is 'Their output tokens.';
+comment on table column public.token_usage_losses.reason is 'Why the records were dropped.';
+comment on table column public.token_usage_losses.recorded_at is 'When the loss was written down.';
+comment on table column public.token_usage_losses.records is 'How many records were dropped.';
+comment on table public.token_usage_migrations is 'The migrations that this schema has been through.';
+comment on table column public.token_usage_migrations.applied_at is 'When it was applied.';
+comment on table column public.token_usage_migrations.name is 'Name of the file.';
+comment on table column public.token_usage_migrations.sha256 is 'Of the file as it was applied, with plain line feeds.';
+comment on function public.token_usage_rebuild_daily() is 'Counts token_usage_daily anew from the rows. Writers wait until the transaction ends; readers do not. Call it at isolation level read committed.';
+comment on table public.token_usage_settings is 'Settings that hold for every process that uses this database: one row.';
+comment on table column public.token_usage_settings.only_row is 'Always true: there is one row.';
+comment on table column public.token_usage_settings.time_zone is 'The reporting time zone, which decides what a day is. Changed by "tokenledger migrate --time-zone", never by hand: the daily sums change with it.';
+comment on view public.token_usage_users is 'What each user has used so far.';
+comment on view column public.token_usage_users.aborted is 'Number of calls that were broken off.';
+comment on view column public.token_usage_users.cache_read_tokens is 'Part of input_tokens that came from a cache.';
+comment on view column public.token_usage_users.cache_write_tokens is 'Part of input_tokens that went into a cache.';
+comment on view column public.token_usage_users.cost is 'Sum of the costs in US dollars; calls without a price are counted in unpriced.';
+comment on view column public.token_usage_users.failed is 'Number of calls that ended with an error.';
+comment on view column public.token_usage_users.first_at is 'Time of the first call.';
+comment on view column public.token_usage_users.input_tokens is 'Sum of the known input tokens, cache reads and writes included.';
+comment on view column public.token_usage_users.last_at is 'Time of the last call.';
+comment on view column public.token_usage_users.output_tokens is 'Sum of the known output tokens, reasoning included.';
+comment on view column public.token_usage_users.reasoning_tokens is 'Part of output_tokens that was reasoning.';
+comment on view column public.token_usage_users.requests is 'Number of calls.';
+comment on view column public.token_usage_users.unknown is 'Number of calls whose token counts nobody knows.';
+comment on view column public.token_usage_users.unpriced is 'Number of calls without a cost.';
+comment on view column public.token_usage_users.user_email is 'Who made the calls.';

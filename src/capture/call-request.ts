@@ -1,0 +1,43 @@
+import { isJsonObject } from '../extractors/json-object.js'
+import type { ModelRequest } from '../extractors/wire-format.js'
+
+/** What capture knows of a request before it is sent. Nothing of it is kept longer than the call. */
+export type CallRequest = ModelRequest & {
+  readonly url: URL
+  readonly model: string | null
+  /** Whether the body asks for a streamed answer. */
+  readonly wantsStream: boolean
+  readonly signal: AbortSignal | null
+}
+
+/**
+ * Reads the arguments of a `fetch` call without touching them; undefined where it is no POST. Only a string is read as
+ * JSON, since reading a stream would use it up; of a form only the field `model`.
+ */
+export function readCallRequest(input: string | URL | Request, init: RequestInit | undefined): CallRequest | undefined {
+  const request = typeof input === 'object' && 'url' in input ? input : undefined
+  if ((init?.method ?? request?.method ?? 'GET').toUpperCase() !== 'POST') return undefined
+  const address = request ? request.url : String(input)
+  if (!URL.canParse(address)) return undefined
+  const url = new URL(address)
+  const body = readJsonBody(init?.body)
+  const model = body ? body.model : init?.body instanceof FormData ? init.body.get('model') : null
+  return {
+    url,
+    path: url.pathname.replace(/\/+$/, ''),
+    body,
+    model: typeof model === 'string' ? model : null,
+    wantsStream: body?.stream === true,
+    signal: init?.signal ?? request?.signal ?? null,
+  }
+}
+
+function readJsonBody(body: unknown): Readonly<Record<string, unknown>> | null {
+  if (typeof body !== 'string') return null
+  try {
+    const value: unknown = JSON.parse(body)
+    return isJsonObject(value) ? value : null
+  } catch {
+    return null
+  }
+}

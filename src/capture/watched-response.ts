@@ -1,0 +1,71 @@
+/** Sees the bytes of a body on their way to the application. Its functions never throw. */
+export interface BodyWatcher {
+  /** A chunk arrived; returns what of it the application gets. */
+  pass(chunk: Uint8Array): Uint8Array
+  /** The body ended; returns what was held back. */
+  end(): Uint8Array
+  /** The body broke. */
+  fail(): void
+  /** The application broke it off. */
+  cancel(): void
+}
+
+/** A response whose body can be watched: one that has a web stream which nobody reads yet. */
+export function hasReadableBody(response: Response): boolean {
+  return typeof response.body?.getReader === 'function' && !response.body.locked
+}
+
+/**
+ * The same response with its body passing the watcher. A chunk is read when the application asks for one and not
+ * before, and what the application cancels is cancelled upstream.
+ */
+export function watchResponse(response: Response, watcher: BodyWatcher): Response {
+  const { status, statusText } = response
+  const headers = new Headers(response.headers)
+  const body = watchBody(response.body as ReadableStream<Uint8Array>, watcher)
+  return describeAs(response, new Response(body, { status, statusText, headers }))
+}
+
+// A constructed response knows neither where it came from nor, after clone(), what is defined on it here.
+function describeAs(original: Response, copy: Response): Response {
+  const { url, redirected, type } = original
+  const clone = () => describeAs(original, Response.prototype.clone.call(copy))
+  for (const [name, value] of Object.entries({ url, redirected, type, clone })) {
+    Object.defineProperty(copy, name, { value, configurable: true })
+  }
+  return copy
+}
+
+function watchBody(body: ReadableStream<Uint8Array>, watcher: BodyWatcher): ReadableStream<Uint8Array> {
+  const reader = body.getReader()
+  let isCancelled = false
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        // Rejects as soon as the body breaks, also while nobody reads.
+        reader.closed.catch((error) => {
+          watcher.fail()
+          controller.error(error)
+        })
+      },
+      async pull(controller) {
+        for (;;) {
+          const { done, value } = await reader.read()
+          if (isCancelled) return
+          const bytes = done ? watcher.end() : ArrayBuffer.isView(value) ? watcher.pass(value) : value
+          if (bytes.length !== 0) controller.enqueue(bytes)
+          if (done) return controller.close()
+          if (bytes.length !== 0) return
+        }
+      },
+      cancel(reason) {
+        isCancelled = true
+        watcher.cancel()
+        return reader.cancel(reason)
+      },
+    },
+    // Nothing is read ahead. Not a byte stream, as the original may be: handing on the memory of each chunk costs more
+    // than all else here.
+    { highWaterMark: 0 },
+  )
+}

@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import { loadDotEnv } from '../config.js'
+import { createMigrateCommand } from './migrate.js'
+
+const program = new Command('tokenledger')
+  .description('Every LLM call, who made it and what it cost: one row each, in your own PostgreSQL.')
+  .showHelpAfterError('(tokenledger --help lists the commands)')
+for (const command of [createMigrateCommand()]) program.addCommand(command)
+for (const command of [program, ...program.commands]) command.exitOverride()
+
+try {
+  loadDotEnv()
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = exitCodeOf(error)
+}
+
+// Commander has written its own messages by the time it throws.
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  console.error(`tokenledger: ${error instanceof Error ? error.message : String(error)}`)
+  return 1
+}

@@ -1,0 +1,144 @@
+import type pg from 'pg'
+import pino from 'pino'
+import { createCapturingFetch } from './capture/capturing-fetch.js'
+import { trackClient } from './capture/track-client.js'
+import { type Config, type ConfigOptions, readConfig } from './config.js'
+import { ConfigurationError, ExportError } from './errors.js'
+import { createExpressMiddleware, type ExpressMiddleware, type ExpressRequest } from './middleware/express.js'
+import { createIdentityReport, createIdentityResolver, type IdentityOptions } from './middleware/resolve-identity.js'
+import { createTrpcMiddleware, type TrpcCall, type TrpcMiddleware } from './middleware/trpc.js'
+import { createPool } from './postgres/pool.js'
+import { PostgresUsageExporter } from './postgres/usage-exporter.js'
+import { BatchProcessor } from './recording/batch-processor.js'
+import { createLineLimiter, createSafeDiagnostics, type DiagnosticLogger } from './recording/diagnostics.js'
+import type { UsageExporter } from './recording/exporter.js'
+import { RequestContexts, type RequestUsage } from './recording/request-context.js'
+import { type ImageEntry, UsageLog, type UsageLoggerStats } from './recording/usage-log.js'
+import type { CallerIdentity } from './usage/draft-record.js'
+import type { UsageEntry } from './usage/usage-record.js'
+
+export type UsageLoggerOptions = ConfigOptions & {
+  /** Where tokenledger writes its own messages: pino, `console`, anything of that shape. Lines of JSON on stderr by default. */
+  readonly logger?: DiagnosticLogger
+  /** What `usage.fetch` is built on (a proxy agent's fetch, say); the global `fetch` by default. */
+  readonly fetch?: typeof fetch
+  /** A pool of yours instead of `databaseUrl`; one of its connections is used at a time, and it is never ended. */
+  readonly pool?: pg.Pool
+  /** A store of yours instead of PostgreSQL. */
+  readonly exporter?: UsageExporter
+}
+
+/** Every member is bound: `const { log } = usage` works. */
+export interface UsageLogger {
+  /** Express 4 and 5 middleware that says who is calling. Mount it before the routes; authentication may come after it. */
+  express<Request extends ExpressRequest>(options?: IdentityOptions<Request>): ExpressMiddleware<Request>
+  /** tRPC 11 middleware, for `t.procedure.use(...)`, that says who is calling. */
+  trpc<Context>(options?: IdentityOptions<TrpcCall<Context>>): TrpcMiddleware<Context>
+  /** Runs a job or a script with a request context of its own, and returns what `fn` returns. */
+  run<T>(identity: CallerIdentity, fn: () => T): T
+  /** The same client, all of whose calls are recorded. */
+  track<Client extends object>(client: Client): Client
+  /** A `fetch` that records the calls made through it, for any client that takes one. */
+  readonly fetch: typeof fetch
+  /** Records one call. Synchronous; never throws, never waits. */
+  log(entry: UsageEntry): void
+  /** Records one image request: 1 input and 1 output token, `requestType: 'image'`. */
+  logImage(entry: ImageEntry): void
+  /** What the current request has used so far; zeros outside of any. */
+  current(): RequestUsage
+  /** Writes what is pending now. Resolves when that is done or a try has failed (see `stats()`); never rejects. */
+  flush(): Promise<void>
+  /**
+   * Writes what is pending, trying for `timeoutMs` (25,000 by default) at most, and ends what tokenledger opened. Never
+   * rejects. Call it when the process is told to end, after the last request has finished.
+   */
+  close(options?: { readonly timeoutMs?: number }): Promise<void>
+  stats(): UsageLoggerStats
+}
+
+const closeTimeoutMs = 25_000
+const nothingUsed: RequestUsage = { calls: 0, inputTokens: 0, outputTokens: 0, totalTokens: 0, costUsd: null }
+
+/**
+ * Builds a usage logger from the environment and `options`, which win. Never throws and connects to nothing yet: what is
+ * wrong with the settings is said in the log, and records are kept in memory until it is mended.
+ */
+export function createUsageLogger(options: UsageLoggerOptions = {}): UsageLogger {
+  const config = readConfig(options)
+  const diagnostics = createSafeDiagnostics(options.logger ?? createDefaultLogger())
+  for (const problem of config.problems) diagnostics.error({}, problem)
+  return config.enabled ? createEnabledLogger(config, options, diagnostics) : createDisabledLogger(options)
+}
+
+function createEnabledLogger(config: Config, options: UsageLoggerOptions, diagnostics: DiagnosticLogger): UsageLogger {
+  const contexts = new RequestContexts()
+  const usageLog = new UsageLog(createProcessor(config, options, diagnostics), contexts, diagnostics)
+  const report = createIdentityReport(diagnostics, createLineLimiter())
+  return {
+    express: (identity = {}) => createExpressMiddleware(contexts, identity, report),
+    trpc: (identity = {}) => createTrpcMiddleware(contexts, identity, report),
+    run: (identity, fn) => contexts.run(contexts.create(createIdentityResolver(identity, undefined, report)), fn),
+    track: (client) => trackClient(client, usageLog),
+    fetch: createCapturingFetch(usageLog, baseFetch(options)),
+    log: (entry) => usageLog.log(entry),
+    logImage: (entry) => usageLog.logImage(entry),
+    current: () => contexts.current?.usage ?? nothingUsed,
+    flush: () => usageLog.flush(),
+    close: ({ timeoutMs = closeTimeoutMs } = {}) => usageLog.close(timeoutMs),
+    stats: () => usageLog.stats(),
+  }
+}
+
+function createDisabledLogger(options: UsageLoggerOptions): UsageLogger {
+  const counts = { accepted: 0, written: 0, pending: 0, spooled: 0, deadLettered: 0, dropped: 0, retries: 0 }
+  return {
+    express: () => (_request, _response, next) => next(),
+    trpc:
+      () =>
+      ({ next }) =>
+        next(),
+    run: (_identity, fn) => fn(),
+    track: (client) => client,
+    fetch: baseFetch(options),
+    log: () => {},
+    logImage: () => {},
+    current: () => nothingUsed,
+    flush: async () => {},
+    close: async () => {},
+    stats: () => ({ state: 'disabled', ...counts, droppedByReason: {}, lastError: undefined }),
+  }
+}
+
+function createProcessor(config: Config, options: UsageLoggerOptions, diagnostics: DiagnosticLogger): BatchProcessor {
+  try {
+    return new BatchProcessor(config, createExporter(config, options, diagnostics), diagnostics)
+  } catch (error) {
+    const reason = error instanceof ConfigurationError ? error.message : 'the database settings cannot be used'
+    const misconfiguration = new ExportError('configuration', 'DATABASE_URL', reason)
+    const processor = new BatchProcessor(config, createRefusingExporter(misconfiguration), diagnostics)
+    processor.reportMissingStore(misconfiguration)
+    return processor
+  }
+}
+
+function createExporter(config: Config, options: UsageLoggerOptions, diagnostics: DiagnosticLogger): UsageExporter {
+  if (options.exporter) return options.exporter
+  if (options.pool) return new PostgresUsageExporter(options.pool, 'borrowed')
+  const { databaseUrl, sslMode, sslEnvironment } = config
+  if (!databaseUrl) throw new ConfigurationError('no database is set; set DATABASE_URL and restart')
+  const pool = createPool({ databaseUrl, sslMode, sslEnvironment, maxConnections: 1 }, diagnostics)
+  return new PostgresUsageExporter(pool, 'owned')
+}
+
+function createRefusingExporter(reason: ExportError): UsageExporter {
+  const refuse = () => Promise.reject(reason)
+  return { name: 'PostgreSQL', export: refuse, exportDeadLetter: refuse, exportLoss: refuse, close: async () => {} }
+}
+
+function createDefaultLogger(): DiagnosticLogger {
+  return pino({ name: 'tokenledger' }, pino.destination({ fd: 2, sync: true }))
+}
+
+function baseFetch(options: UsageLoggerOptions): typeof fetch {
+  return options.fetch ?? ((input, init) => globalThis.fetch(input, init))
+}

@@ -1,0 +1,74 @@
+import { ExportError, type ExportErrorKind } from '../errors.js'
+
+const sqlState = /^[0-9A-Z]{5}$/
+const certificateCode = /^(CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|ERR_TLS_CERT_)/
+
+// https://www.postgresql.org/docs/current/errcodes-appendix.html
+const configurationStates = new Set([
+  '08P01',
+  '26000',
+  '3D000',
+  '3F000',
+  '42501',
+  '42P01',
+  '42703',
+  '42P05',
+  '42P10',
+  '2200H',
+])
+const configurationClasses = new Set(['28', '42'])
+const dataClasses = new Set(['21', '22', '23', '54'])
+
+const meanings: Readonly<Record<string, string>> = {
+  '08P01': 'the server, or a pooler before it, does not understand the connection',
+  '2200H': 'the id sequence of token_usage_logs is exhausted; make the column a bigint',
+  '23505': 'an id of token_usage_logs is taken already; its sequence is behind its ids and must be set forward',
+  '25006': 'the database is read-only',
+  '28000': 'the database refuses this user or this kind of connection',
+  '28P01': 'the database refuses the password',
+  '3D000': 'the database does not exist',
+  '42501': 'the database user may not write the usage tables',
+  '42703': 'a column is missing; run tokenledger migrate',
+  '42P01': 'a usage table is missing; run tokenledger migrate',
+  '53100': 'its disk is full',
+  '53300': 'it has no connection left',
+  '55P03': 'a lock on the table was not released in time',
+  '57014': 'the write took too long and was cancelled',
+  '57P03': 'it is starting up',
+  ECONNREFUSED: 'nothing answers at its address',
+  SASL: 'it asks for a password and none is set',
+  ENOTFOUND: 'its host name is not known',
+}
+
+/**
+ * What an error of the driver means for the rows of the write. Only what PostgreSQL says of the data itself is about the
+ * data; everything unknown may pass. Of the server's words only the SQLSTATE goes on: the rest may hold values of rows.
+ */
+export function toExportError(error: unknown): ExportError {
+  if (error instanceof ExportError) return error
+  const { code, constraint, message } = error as { code?: unknown; constraint?: unknown; message?: unknown }
+  const reason = typeof code === 'string' && code !== '' ? code : reasonOf(String(message))
+  const kind = kindOf(reason, constraint)
+  return new ExportError(kind, reason, `${meaningOf(reason, kind)} (${reason})`)
+}
+
+function meaningOf(reason: string, kind: ExportErrorKind): string {
+  if (certificateCode.test(reason)) return 'its certificate is not accepted; see sslmode and sslrootcert'
+  return meanings[reason] ?? (kind === 'data' ? 'a value does not fit its column' : 'the write failed')
+}
+
+function kindOf(reason: string, constraint: unknown): ExportErrorKind {
+  if (reason === 'SASL' || certificateCode.test(reason)) return 'configuration'
+  if (!sqlState.test(reason)) return 'passing'
+  if (reason === '23505') return /_pkey$/.test(String(constraint)) ? 'configuration' : 'data'
+  const stateClass = reason.slice(0, 2)
+  if (configurationStates.has(reason) || configurationClasses.has(stateClass)) return 'configuration'
+  return dataClasses.has(stateClass) ? 'data' : 'passing'
+}
+
+// The driver's own errors have no code, and fixed words.
+function reasonOf(message: string): string {
+  if (/timeout/i.test(message)) return 'timeout'
+  if (/^SASL/.test(message)) return 'SASL'
+  return /connection/i.test(message) ? 'connection lost' : 'unknown'
+}

@@ -1,0 +1,41 @@
+import type { ClientBase } from 'pg'
+import { MigrationError } from '../errors.js'
+
+/** The time zone that decides what a day is in the daily sums. */
+export async function getReportingZone(client: ClientBase): Promise<string> {
+  const { rows } = await client.query<{ time_zone: string }>('select time_zone from token_usage_settings')
+  return rows[0]?.time_zone ?? 'UTC'
+}
+
+/**
+ * Makes `timeZone` the reporting zone and counts the daily sums anew, both in the caller's transaction, which has to be
+ * at isolation level read committed. Writers wait until it ends. The name is one that `getTimeZoneName` returned.
+ */
+export async function setReportingZone(client: ClientBase, timeZone: string): Promise<void> {
+  await client.query(
+    `insert into token_usage_settings (time_zone)
+    values ($1)
+    on conflict (only_row) do update
+    set time_zone = excluded.time_zone`,
+    [timeZone],
+  )
+  await client.query('select token_usage_rebuild_daily()')
+}
+
+/**
+ * The name as PostgreSQL spells it (`europe/berlin` is `Europe/Berlin`). Throws a `MigrationError` for one it does not
+ * know, though it would take some of them elsewhere: `Foo` passes for a zone at an offset of 0.
+ */
+export async function getTimeZoneName(client: ClientBase, timeZone: string): Promise<string> {
+  const { rows } = await client.query<{ name: string }>(
+    'select name from pg_timezone_names where lower(name) = lower($1)',
+    [timeZone],
+  )
+  const name = rows[0]?.name
+  if (name === undefined) {
+    throw new MigrationError(
+      `PostgreSQL knows no time zone ${JSON.stringify(timeZone)}. Use a name such as "Europe/Berlin"; "select name from pg_timezone_names" lists them.`,
+    )
+  }
+  return name
+}

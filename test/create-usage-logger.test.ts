@@ -1,0 +1,273 @@
+import { spawnSync } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { createUsageLogger, type UsageLoggerOptions } from '../src/index.js'
+import { createTestDatabase, type TestDatabase } from './support/test-database.js'
+
+let database: TestDatabase
+const lines: { level: string; message: string }[] = []
+const keepLine = (level: string) => (_fields: object, message: string) => lines.push({ level, message })
+const logger = { info: keepLine('info'), warn: keepLine('warn'), error: keepLine('error') }
+const entry = { modelName: 'gpt-4o-mini', inputTokens: 10, outputTokens: 5, userEmail: 'ann@example.com' }
+
+function createLogger(options: UsageLoggerOptions = {}) {
+  const usage = createUsageLogger({ enabled: true, databaseUrl: database.connectionString, logger, ...options })
+  onTestFinished(() => usage.close({ timeoutMs: 100 }))
+  return usage
+}
+
+async function countRows(): Promise<number> {
+  const [row] = await database.query('select count(*)::int as rows from token_usage_logs')
+  return row?.rows
+}
+
+async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await condition())) await sleep(10)
+}
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+})
+beforeEach(async () => {
+  lines.length = 0
+  await database.query('truncate token_usage_logs, token_usage_dead_letters, token_usage_losses')
+})
+afterAll(() => database.drop())
+
+describe('a usage logger', () => {
+  it('writes rows with a batch size that is no number, and says what it uses instead', async () => {
+    const before = process.env.TOKEN_LOG_BATCH_SIZE
+    process.env.TOKEN_LOG_BATCH_SIZE = 'ten'
+    const usage = createLogger()
+    process.env.TOKEN_LOG_BATCH_SIZE = before
+    if (before === undefined) delete process.env.TOKEN_LOG_BATCH_SIZE
+
+    for (let call = 0; call < 10; call++) usage.log(entry)
+    await until(async () => (await countRows()) === 10)
+
+    const problems = lines.filter(({ level }) => level === 'error')
+    expect(problems).toHaveLength(1)
+    expect(problems[0]?.message).toMatch(/^TOKEN_LOG_BATCH_SIZE is "ten", .* the default 10 is used instead$/)
+  })
+
+  it('returns from the call that fills a batch although the database holds every write up', async () => {
+    const usage = createLogger()
+    const blocker = await database.pool.connect()
+    await blocker.query('begin; lock table token_usage_logs in access exclusive mode')
+
+    const returned = Array.from({ length: 30 }, () => usage.log(entry))
+    await until(async () => (await database.query('select 1 from pg_locks where not granted')).length > 0)
+    for (let call = 0; call < 30; call++) returned.push(usage.log(entry))
+    const whileHeld = usage.stats()
+    await blocker.query('rollback')
+    blocker.release()
+    await usage.flush()
+
+    expect(returned).toEqual(Array(60).fill(undefined))
+    expect(whileHeld).toMatchObject({ accepted: 60, written: 0, pending: 60 })
+    expect(await countRows()).toBe(60)
+  })
+
+  it('writes every other row beside the ones that used to block all rows for ever', async () => {
+    const usage = createLogger()
+
+    usage.log({ ...entry, inputTokens: 2 ** 31 })
+    usage.log({ ...entry, userEmail: `${'x'.repeat(300)}@example.com` })
+    usage.log({ ...entry, outputTokens: Number.NaN })
+    usage.log({ ...entry, modelName: 'nul\0byte' })
+    usage.log({ ...entry, costEstimate: Number.NaN })
+    usage.log({ ...entry, timestamp: new Date(Number.NaN) })
+    usage.log({ ...entry, metadata: { nul: '\0', big: 10n, self: globalThis } })
+    for (let call = 0; call < 50; call++) usage.log(entry)
+    await usage.flush()
+
+    expect(usage.stats()).toMatchObject({ accepted: 57, written: 57, deadLettered: 0, dropped: 0 })
+    expect(await countRows()).toBe(57)
+  })
+
+  it('keeps as a dead letter what a constraint of the owner refuses, and writes the rest', async () => {
+    await database.query("alter table token_usage_logs add constraint mine check (model_name <> 'forbidden')")
+    onTestFinished(() => database.query('alter table token_usage_logs drop constraint mine').then(() => {}))
+    const usage = createLogger()
+
+    for (let call = 0; call < 20; call++) usage.log(call === 7 ? { ...entry, modelName: 'forbidden' } : entry)
+    await usage.flush()
+    const letters = await database.query("select code, record ->> 'modelName' as model from token_usage_dead_letters")
+
+    expect(usage.stats()).toMatchObject({ written: 19, deadLettered: 1, pending: 0 })
+    expect(letters).toEqual([{ code: '23514', model: 'forbidden' }])
+  })
+
+  it('writes all batches, and not one, when it closes after an outage', async () => {
+    await database.query('alter table token_usage_logs rename to away')
+    const usage = createLogger({ maxBatchSize: 50 })
+    for (let call = 0; call < 500; call++) usage.log(entry)
+    await usage.flush()
+    const during = usage.stats()
+    await database.query('alter table away rename to token_usage_logs')
+
+    await usage.close()
+
+    expect(during).toMatchObject({ state: 'misconfigured', pending: 500 })
+    expect(await countRows()).toBe(500)
+  })
+
+  it('takes one connection for a burst of 2000 calls', async () => {
+    const usage = createLogger()
+    const own =
+      "select count(*)::int as connections from pg_stat_activity where application_name = 'tokenledger' and datname = current_database()"
+    const seen: number[] = []
+
+    for (let call = 0; call < 2000; call++) usage.log(entry)
+    const done = usage.flush().then(() => true)
+    while (!(await Promise.race([done, sleep(1, false)]))) seen.push((await database.query(own))[0]?.connections)
+
+    expect(Math.max(0, ...seen)).toBeLessThanOrEqual(1)
+    expect((await database.query(own))[0]?.connections).toBe(1)
+    expect(await countRows()).toBe(2000)
+  })
+
+  it('writes all that is pending when the interval has passed', async () => {
+    const usage = createLogger({ batchSize: 10_000, flushIntervalMs: 50 })
+
+    for (let call = 0; call < 300; call++) usage.log(entry)
+    await until(() => usage.stats().written > 0)
+
+    expect(usage.stats()).toMatchObject({ written: 300, pending: 0 })
+  })
+
+  it('stores the time of the call and not that of the write', async () => {
+    const usage = createLogger()
+
+    const before = Date.now()
+    usage.log(entry)
+    const after = Date.now()
+    await sleep(60)
+    await usage.flush()
+    const [row] = await database.query('select timestamp from token_usage_logs')
+
+    expect(row?.timestamp.getTime()).toBeGreaterThanOrEqual(before)
+    expect(row?.timestamp.getTime()).toBeLessThanOrEqual(after)
+  })
+
+  it('does not write a row twice when the answer to the commit is lost', async () => {
+    const pool = new pg.Pool({ connectionString: database.connectionString, max: 1 })
+    onTestFinished(() => pool.end())
+    let lost = 0
+    pool.on('connect', (client) => {
+      const query = client.query.bind(client) as (config: { text: string }) => Promise<unknown>
+      client.query = (async (config: { text: string }) => {
+        const answer = await query(config)
+        if (config.text !== 'commit' || lost++ >= 3) return answer
+        throw new Error('Connection terminated unexpectedly')
+      }) as never
+    })
+    const usage = createLogger({ pool, databaseUrl: undefined })
+
+    for (let call = 0; call < 40; call++) usage.log(entry)
+    await until(async () => {
+      await usage.flush()
+      return usage.stats().pending === 0
+    })
+    const [sums] = await database.query('select sum(requests)::int as requests from token_usage_daily')
+
+    expect(usage.stats()).toMatchObject({ retries: 3, written: 40 })
+    expect(await countRows()).toBe(40)
+    expect(sums).toEqual({ requests: 40 })
+  })
+
+  it('records an image request as 1 and 1', async () => {
+    const usage = createLogger()
+
+    usage.logImage({ modelName: 'gpt-image-1', userEmail: 'ann@example.com' })
+    await usage.flush()
+    const rows = await database.query(
+      'select request_type, input_tokens, output_tokens, usage_source from token_usage_logs',
+    )
+
+    expect(rows).toEqual([{ request_type: 'image', input_tokens: 1, output_tokens: 1, usage_source: 'fixed' }])
+  })
+
+  it('keeps the rows, and says so in one line, when no database is set', async () => {
+    const before = process.env.DATABASE_URL
+    delete process.env.DATABASE_URL
+    const usage = createLogger({ databaseUrl: undefined })
+    if (before !== undefined) process.env.DATABASE_URL = before
+
+    for (let call = 0; call < 25; call++) usage.log(entry)
+    await usage.flush()
+
+    expect(usage.stats()).toMatchObject({ state: 'misconfigured', accepted: 25, pending: 25 })
+    expect(lines).toHaveLength(1)
+    expect(lines[0]?.message).toContain('no database is set; set DATABASE_URL')
+  })
+
+  it('never shows the database URL when it cannot be read', () => {
+    const usage = createLogger({ databaseUrl: 'postgres://ann:s3cret@[bad/db' })
+
+    usage.log(entry)
+
+    expect(usage.stats()).toMatchObject({ state: 'misconfigured', pending: 1 })
+    expect(lines).toHaveLength(1)
+    expect(JSON.stringify([lines, usage.stats()])).not.toContain('s3cret')
+  })
+
+  it('counts what is no entry, and never throws', async () => {
+    const usage = createLogger()
+    const angry = Object.defineProperty({}, 'modelName', {
+      enumerable: true,
+      get: () => {
+        throw new Error('no')
+      },
+    })
+
+    for (const bad of [undefined, null, angry]) usage.log(bad as never)
+    usage.logImage(angry as never)
+    await usage.flush()
+    const [loss] = await database.query('select reason, records::int from token_usage_losses')
+
+    expect(usage.stats()).toMatchObject({ accepted: 4, dropped: 4, droppedByReason: { unreadable_entry: 4 } })
+    expect(loss).toEqual({ reason: 'unreadable_entry', records: 4 })
+  })
+
+  it('works with its members taken apart, and with a logger that throws', async () => {
+    const broken = () => {
+      throw new Error('the log is full')
+    }
+    const { log, flush, stats } = createLogger({ logger: { info: broken, warn: broken, error: broken }, batchSize: -1 })
+
+    log(entry)
+    await flush()
+
+    expect(stats()).toMatchObject({ written: 1, state: 'running' })
+  })
+})
+
+describe('a script that ends', () => {
+  const script = (end: string) => `
+    import { createUsageLogger } from './src/index.ts'
+    const usage = createUsageLogger({ enabled: true, databaseUrl: process.env.TEST_URL })
+    for (let call = 0; call < 7; call++) usage.log({ modelName: 'm', inputTokens: 1, outputTokens: 1 })
+    ${end}`
+  const run = (end: string) =>
+    spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script(end)], {
+      encoding: 'utf8',
+      env: { ...process.env, TEST_URL: database.connectionString },
+    })
+
+  it('still writes its rows when it simply ends', async () => {
+    const { status } = run('')
+
+    expect(status).toBe(0)
+    expect(await countRows()).toBe(7)
+  })
+
+  it('says how many rows were left when it is cut short', async () => {
+    const { status, stderr } = run('process.exit(3)')
+
+    expect(status).toBe(3)
+    expect(stderr).toContain('the process ends with 7 usage rows not written')
+    expect(await countRows()).toBe(0)
+  })
+})

@@ -1,0 +1,58 @@
+import { expect, it } from 'vitest'
+import { extractUsage } from '../../src/extractors/extract-usage.js'
+
+const usage = { input_tokens: 10, cache_creation_input_tokens: 200, cache_read_input_tokens: 3000, output_tokens: 7 }
+const start = {
+  type: 'message_start',
+  message: { id: 'msg_1', model: 'claude', usage: { ...usage, output_tokens: 2 } },
+}
+
+it('adds what was read from and written to the cache to the input', () => {
+  const answer = { type: 'message', content: [], usage: { ...usage, output_tokens_details: { thinking_tokens: 4 } } }
+
+  expect(extractUsage(answer)).toMatchObject({
+    inputTokens: 3210,
+    outputTokens: 7,
+    cacheReadTokens: 3000,
+    cacheWriteTokens: 200,
+    reasoningTokens: 4,
+  })
+})
+
+it('overwrites each count by itself, with the last value that there is', () => {
+  const stream = [
+    start,
+    {
+      type: 'message_delta',
+      delta: {},
+      usage: { output_tokens: 5, input_tokens: 40, cache_read_input_tokens: null },
+    },
+    { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 9 } },
+    { type: 'message_stop' },
+  ]
+
+  expect(extractUsage(stream)).toMatchObject({ inputTokens: 3240, outputTokens: 9, cacheReadTokens: 3000 })
+})
+
+it('takes the output count of the beginning for the placeholder that it is', () => {
+  expect(extractUsage([start])).toMatchObject({ inputTokens: 3210, outputTokens: null })
+  expect(extractUsage([start]).raw).not.toHaveProperty('output_tokens')
+})
+
+it('does not know the input of which a part is no count', () => {
+  const answer = { type: 'message', content: [], usage: { ...usage, cache_read_input_tokens: -1 } }
+
+  expect(extractUsage(answer)).toMatchObject({ inputTokens: null, outputTokens: 7, cacheReadTokens: null })
+})
+
+it('keeps what changes the price beside the counts', () => {
+  const priced = {
+    ...usage,
+    cache_creation: { ephemeral_5m_input_tokens: 150, ephemeral_1h_input_tokens: 50 },
+    server_tool_use: { web_search_requests: 1 },
+    service_tier: 'priority',
+    iterations: [{ type: 'compaction', model: 'claude-haiku', input_tokens: 9, output_tokens: 1 }],
+  }
+
+  expect(extractUsage({ type: 'message', content: [], usage: priced }).raw).toEqual(priced)
+})

@@ -1,0 +1,240 @@
+import fc from 'fast-check'
+import pg from 'pg'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { PostgresUsageExporter } from '../../src/postgres/usage-exporter.js'
+import { draftRecord } from '../../src/usage/draft-record.js'
+import { toUsageRecord } from '../../src/usage/to-usage-record.js'
+import type { UsageRecord } from '../../src/usage/usage-record.js'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+
+let database: TestDatabase
+let exporter: PostgresUsageExporter
+
+const recordOf = (entry: object): UsageRecord =>
+  toUsageRecord(draftRecord({ modelName: 'm', inputTokens: 1, outputTokens: 2, ...entry }, {}, Date.now()))
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  exporter = new PostgresUsageExporter(database.pool, 'borrowed')
+})
+beforeEach(async () => {
+  await database.query('truncate token_usage_logs, token_usage_dead_letters, token_usage_losses')
+})
+afterAll(async () => {
+  await exporter.close()
+  await database.drop()
+})
+
+describe('exporting to PostgreSQL', () => {
+  it('stores every field as it was', async () => {
+    const timestamp = Date.UTC(2026, 4, 6, 7, 8, 9, 123)
+    const record = recordOf({
+      timestamp,
+      userEmail: 'änn@example.com',
+      sessionId: 's',
+      costEstimate: '0.000000120001',
+      provider: 'openai',
+      operation: 'o',
+      operationId: 'oid',
+      project: 'p',
+      cacheReadTokens: 3,
+      cacheWriteTokens: 4,
+      reasoningTokens: 5,
+      status: 'aborted',
+      usageSource: 'provider_partial',
+      responseId: 'r',
+      durationMs: 6,
+      timeToFirstChunkMs: 7,
+      metadata: { tag: 'ß' },
+      rawUsage: { prompt_tokens: 1 },
+    })
+
+    await exporter.export([record])
+    const rows = await database.query('select * from token_usage_logs')
+
+    expect(rows).toMatchObject([
+      {
+        event_id: record.eventId,
+        timestamp: new Date(timestamp),
+        user_email: 'änn@example.com',
+        model_name: 'm',
+        input_tokens: 1,
+        output_tokens: 2,
+        request_type: 'chat',
+        session_id: 's',
+        cost_estimate: '0.000000120001',
+        cost_source: 'entry',
+        provider: 'openai',
+        operation: 'o',
+        operation_id: 'oid',
+        project: 'p',
+        cache_read_tokens: 3,
+        cache_write_tokens: 4,
+        reasoning_tokens: 5,
+        status: 'aborted',
+        usage_source: 'provider_partial',
+        response_id: 'r',
+        duration_ms: 6,
+        time_to_first_chunk_ms: 7,
+        metadata: { tag: 'ß' },
+        raw_usage: { prompt_tokens: 1 },
+      },
+    ])
+  })
+
+  it('stores a record once, however often and in whatever company it is sent', async () => {
+    const records = Array.from({ length: 20 }, () => recordOf({}))
+
+    await exporter.export(records)
+    await exporter.export(records.slice(5).reverse())
+    await exporter.export([...records.slice(0, 3), ...records.slice(0, 3)])
+    const [counted] = await database.query(
+      'select count(*)::int as rows, (select sum(requests)::int from token_usage_daily) as sums from token_usage_logs',
+    )
+
+    expect(counted).toEqual({ rows: 20, sums: 20 })
+  })
+
+  it('takes whatever the normaliser lets through', async () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 500 }),
+      fc.constantFrom('\0', '\ud800', '', 'x'.repeat(400)),
+    )
+    const number = fc.oneof(fc.double(), fc.integer(), fc.constantFrom(2 ** 31, -1, 1e21, 0.5, Number.NaN))
+    const value = fc.oneof(text, number, fc.anything({ withBigInt: true, withDate: true }))
+    const fields = Object.keys(recordOf({})).concat('idempotencyKey')
+    const entries = fc.array(fc.dictionary(fc.constantFrom(...fields), value), { minLength: 1, maxLength: 50 })
+
+    await fc.assert(
+      fc.asyncProperty(entries, async (batch) => {
+        await exporter.export(batch.map((entry) => toUsageRecord(draftRecord(entry, {}, Date.now()))))
+      }),
+      { numRuns: 100 },
+    )
+    const [counted] = await database.query('select count(*)::int as rows from token_usage_logs')
+
+    expect(counted?.rows).toBeGreaterThan(500)
+  })
+
+  it('names the kind of a failure, and none of the values in it', async () => {
+    const bad = { ...recordOf({}), modelName: 'secret\0' }
+
+    const failed = exporter.export([recordOf({}), bad])
+
+    await expect(failed).rejects.toMatchObject({ kind: 'data', reason: '22021' })
+    await expect(failed).rejects.toThrow(/^a value does not fit its column \(22021\)$/)
+    expect(await database.query('select 1 from token_usage_logs')).toEqual([])
+  })
+
+  it('keeps the connection after refused data', async () => {
+    const pool = new pg.Pool({ connectionString: database.connectionString, max: 1 })
+    const single = new PostgresUsageExporter(pool, 'owned')
+    const pid = async () => (await pool.query('select pg_backend_pid() as pid')).rows[0].pid
+    const before = await pid()
+
+    await single.export([{ ...recordOf({}), modelName: '\0' }]).catch(() => {})
+    const after = await pid()
+    await single.close()
+
+    expect(after).toBe(before)
+  })
+
+  it('calls a taken id, a missing table and a refused password a matter of configuration', async () => {
+    const other = await createTestDatabase()
+    const adopted = new PostgresUsageExporter(other.pool, 'borrowed')
+    const wrongPassword = new URL(other.connectionString)
+    wrongPassword.password = 'wrong'
+    const locked = new PostgresUsageExporter(new pg.Pool({ connectionString: wrongPassword.href }), 'owned')
+    await adopted.export([recordOf({})])
+
+    await other.query("select setval('token_usage_logs_id_seq', 1, false)")
+    const taken = await adopted.export([recordOf({})]).catch((error) => error)
+    await other.query('alter sequence token_usage_logs_id_seq maxvalue 2')
+    await other.query("select setval('token_usage_logs_id_seq', 2, true)")
+    const exhausted = await adopted.export([recordOf({})]).catch((error) => error)
+    await other.query('drop table token_usage_logs cascade')
+    const missing = await adopted.export([recordOf({})]).catch((error) => error)
+    const refused = await locked.export([recordOf({})]).catch((error) => error)
+    await locked.close()
+    await other.drop()
+
+    expect(taken).toMatchObject({ kind: 'configuration', reason: '23505' })
+    expect(exhausted).toMatchObject({ kind: 'configuration', reason: '2200H' })
+    expect(missing).toMatchObject({ kind: 'configuration', reason: '42P01' })
+    expect(refused).toMatchObject({ kind: 'configuration', reason: '28P01' })
+  })
+
+  it('calls a broken connection and a server that is away passing', async () => {
+    const pool = new pg.Pool({ connectionString: database.connectionString, max: 1 })
+    const single = new PostgresUsageExporter(pool, 'owned')
+    const nowhere = new PostgresUsageExporter(new pg.Pool({ host: '127.0.0.1', port: 1 }), 'owned')
+    const blocker = await database.pool.connect()
+    await blocker.query('begin; lock table token_usage_logs in access exclusive mode')
+
+    const writing = single.export([recordOf({})]).catch((error) => error)
+    const [waiting] = await waitForRows('select pid from pg_locks where not granted')
+    await database.query('select pg_terminate_backend($1)', [waiting?.pid])
+    const killed = await writing
+    await blocker.query('rollback')
+    blocker.release()
+    const refused = await nowhere.export([recordOf({})]).catch((error) => error)
+    await single.export([recordOf({})])
+    await single.close()
+    await nowhere.close()
+
+    expect(killed).toMatchObject({ kind: 'passing' })
+    expect(refused).toMatchObject({ kind: 'passing', reason: 'ECONNREFUSED' })
+  })
+
+  it('ends its own pool in the middle of a write, and leaves a borrowed one open', async () => {
+    const pool = new pg.Pool({ connectionString: database.connectionString, max: 1 })
+    const single = new PostgresUsageExporter(pool, 'owned')
+    const blocker = await database.pool.connect()
+    await blocker.query('begin; lock table token_usage_logs in access exclusive mode')
+
+    const writing = single.export([recordOf({})]).catch((error) => error)
+    await waitForRows('select pid from pg_locks where not granted')
+    await Promise.all([single.close(), single.close()])
+    const cut = await writing
+    await blocker.query('rollback')
+    blocker.release()
+    await exporter.close()
+
+    expect(cut).toMatchObject({ kind: 'passing' })
+    expect(await database.query('select 1 as open')).toEqual([{ open: 1 }])
+  })
+
+  it('keeps dead letters whole and losses once', async () => {
+    const record = { ...recordOf({}), modelName: 'with \0 and \ud800' }
+    const loss = {
+      id: record.eventId,
+      reason: 'memory_full',
+      records: 3,
+      inputTokens: 4,
+      outputTokens: 5,
+      firstAt: 1000,
+      lastAt: 2500,
+    }
+
+    for (let time = 0; time < 2; time++) {
+      await exporter.exportDeadLetter(record, { code: '22021', message: 'refused' })
+      await exporter.exportLoss(loss)
+    }
+    const [letter, ...otherLetters] = await database.query(
+      'select code, reason, record::text from token_usage_dead_letters',
+    )
+    const losses = await database.query('select reason, records::int, first_at, last_at from token_usage_losses')
+
+    expect(otherLetters).toEqual([])
+    expect(letter).toMatchObject({ code: '22021', reason: 'refused' })
+    expect(JSON.parse(letter?.record)).toEqual(record)
+    expect(losses).toEqual([{ reason: 'memory_full', records: 3, first_at: new Date(1000), last_at: new Date(2500) }])
+  })
+})
+
+async function waitForRows(sql: string): Promise<pg.QueryResultRow[]> {
+  for (;;) {
+    const rows = await database.query(sql)
+    if (rows.length > 0) return rows
+  }
+}

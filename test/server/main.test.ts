@@ -1,0 +1,176 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+
+const MAIN = fileURLToPath(new URL('../../src/server/main.ts', import.meta.url))
+const TOKEN = 'a-token-that-nobody-guesses'
+const cleanups: (() => unknown)[] = []
+
+type Line = { readonly level: number; readonly msg: string; readonly port?: number }
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+describe('the web process', () => {
+  it('serves the reports of DATABASE_URL, exact numbers as numbers', async () => {
+    const database = await openDatabase()
+    await database.query(
+      `insert into token_usage_logs (user_email, model_name, input_tokens, output_tokens, request_type)
+       values ('ann@example.com', 'gpt-4o', 2000000000, 5, 'chat'), ('ann@example.com', 'gpt-4o', 2000000000, 7, 'chat')`,
+    )
+    const app = run({ DATABASE_URL: database.connectionString, TOKENLEDGER_ADMIN_TOKEN: TOKEN })
+
+    const response = await app.get('/api/reports/most-used-models', { authorization: `Bearer ${TOKEN}` })
+
+    expect(await response.json()).toEqual({
+      report: 'most-used-models',
+      rows: [{ model_name: 'gpt-4o', usage_count: 2, total_input_tokens: 4000000000, total_output_tokens: 12 }],
+    })
+    expect((await app.get('/api/reports/most-used-models')).status).toBe(401)
+    expect((await app.get('/health')).status).toBe(200)
+  })
+
+  it('finishes the request in flight at SIGTERM, however many arrive, and exits with 0', async () => {
+    const database = await openDatabase()
+    const app = run({ DATABASE_URL: database.connectionString, TOKENLEDGER_ADMIN_TOKEN: TOKEN })
+    await app.get('/health')
+    const blocker = await database.pool.connect()
+    await blocker.query('begin; lock table token_usage_logs')
+    const response = app.get('/api/reports/most-used-models', { authorization: `Bearer ${TOKEN}` })
+    await waitForLock(database)
+
+    app.child.kill('SIGTERM')
+    await app.line(/^shutting down/)
+    app.child.kill('SIGTERM')
+    app.child.kill('SIGINT')
+    await blocker.query('rollback')
+    blocker.release()
+
+    expect((await response).status).toBe(200)
+    expect(await app.exitCode).toBe(0)
+    expect((await app.allLines()).filter(({ msg }) => msg.startsWith('shutting down'))).toHaveLength(1)
+  })
+
+  it('runs on the embedded server where there is no DATABASE_URL, and takes it along', async () => {
+    const app = run({})
+
+    const response = await app.get('/api/reports/user-activity-summary')
+    const rows = await response.json()
+    app.child.kill('SIGINT')
+
+    expect(rows).toEqual({ report: 'user-activity-summary', rows: [] })
+    expect(await app.exitCode).toBe(0)
+    expect(existsSync(join(app.directory, '.data/postgres/data/PG_VERSION'))).toBe(true)
+    expect(existsSync(join(app.directory, '.data/postgres/data/postmaster.pid'))).toBe(false)
+  }, 60_000)
+
+  it.each([
+    ['beyond loopback', { HOST: '0.0.0.0' }],
+    ['on a dyno', { DYNO: 'web.1' }],
+  ])('refuses to serve %s without a token', async (_where, environment) => {
+    const app = run({ ...environment, DATABASE_URL: 'postgres://127.0.0.1:1/none' })
+
+    expect(await app.exitCode).toBe(1)
+    expect(await app.allLines()).toEqual([
+      expect.objectContaining({ level: 60, msg: expect.stringContaining('set TOKENLEDGER_ADMIN_TOKEN') }),
+    ])
+  })
+
+  it('says that the tables are missing, and does not create them', async () => {
+    const database = await openDatabase('empty')
+    const app = run({ DATABASE_URL: database.connectionString })
+
+    const line = await app.line(/table token_usage_logs is missing/)
+    const response = await app.get('/api/reports/most-used-models')
+
+    expect(line.msg).toContain('run tokenledger migrate')
+    expect(response.status).toBe(503)
+    expect(await database.query('select from pg_tables where schemaname = $1', ['public'])).toHaveLength(0)
+  })
+
+  it('lives on without its database, and never tells the password', async () => {
+    const app = run({ DATABASE_URL: 'postgres://ann:topsecret@127.0.0.1:1/usage' })
+
+    const health = await app.get('/health')
+    const report = await app.get('/api/reports/most-used-models')
+    const text = (await health.text()) + (await report.text())
+    await app.line(/the database does not answer/)
+    app.child.kill('SIGTERM')
+
+    expect([health.status, report.status]).toEqual([503, 503])
+    expect(await app.exitCode).toBe(0)
+    expect(text + JSON.stringify(await app.allLines())).not.toContain('topsecret')
+  })
+
+  it('ends with one line about a DATABASE_URL that cannot be read', async () => {
+    const app = run({ DATABASE_URL: 'postgres://ann:topsecret#1@db.example/usage' })
+
+    expect(await app.exitCode).toBe(1)
+    const [line, ...others] = await app.allLines()
+    expect(line?.msg).toContain('percent-encoded')
+    expect(line?.msg).not.toContain('topsecret')
+    expect(others).toEqual([])
+  })
+})
+
+function run(environment: Record<string, string>) {
+  const directory = mkdtempSync(join(tmpdir(), 'tokenledger-web-'))
+  // The embedded server may run as somebody else, who has to get in.
+  chmodSync(directory, 0o755)
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN], {
+    cwd: directory,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exitCode = once(child, 'exit').then(([code]) => code as number | null)
+  cleanups.push(() => stop(child, exitCode, directory))
+  const output = collectLines(child)
+  const get = async (path: string, headers: Record<string, string> = {}) => {
+    const { port } = await output.line(/^listening$/)
+    return fetch(`http://127.0.0.1:${port}${path}`, { headers })
+  }
+  return { directory, child, exitCode, get, ...output }
+}
+
+function collectLines(child: ChildProcess) {
+  const lines: Line[] = []
+  const reader = createInterface({ input: child.stdout as NodeJS.ReadableStream })
+  const closed = once(reader, 'close')
+  reader.on('line', (text) => {
+    lines.push(JSON.parse(text))
+    reader.emit('more')
+  })
+  const line = async (pattern: RegExp): Promise<Line> => {
+    for (;;) {
+      const found = lines.find(({ msg }) => pattern.test(msg))
+      if (found) return found
+      const isOver = await Promise.race([once(reader, 'more').then(() => false), closed.then(() => true)])
+      if (isOver) throw new Error(`no line like ${pattern} in ${JSON.stringify(lines)}`)
+    }
+  }
+  return { line, allLines: () => closed.then(() => lines) }
+}
+
+async function stop(child: ChildProcess, exitCode: Promise<unknown>, directory: string): Promise<void> {
+  if (child.exitCode === null) child.kill('SIGTERM')
+  await exitCode
+  rmSync(directory, { recursive: true })
+}
+
+async function openDatabase(template: 'migrated' | 'empty' = 'migrated'): Promise<TestDatabase> {
+  const database = await createTestDatabase({ template })
+  cleanups.push(() => database.drop())
+  return database
+}
+
+async function waitForLock(database: TestDatabase): Promise<void> {
+  const sql = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+  while ((await database.query(sql)).length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+}
