@@ -1,19 +1,27 @@
-/** Settings of a logger that the application may give in code; each wins over its environment variable. */
+/** Settings of a logger that the application may give in code; each wins over its environment variable, if it has one. */
 export type ConfigOptions = {
   /** `TOKEN_LOGGING_ENABLED`, false by default. Off: every call is a no-op. */
-  readonly enabled?: boolean
+  readonly enabled?: boolean | undefined
   /** `DATABASE_URL`. PostgreSQL 14 or newer. */
-  readonly databaseUrl?: string
+  readonly databaseUrl?: string | undefined
   /** How the connection is encrypted; by default the URL, then `PGSSLMODE`, then the host decide. */
-  readonly sslMode?: SslMode
+  readonly sslMode?: SslMode | undefined
   /** `TOKEN_LOG_BATCH_SIZE`: rows that trigger a write, 10 by default. */
-  readonly batchSize?: number
+  readonly batchSize?: number | undefined
   /** `TOKEN_LOG_MAX_BATCH_SIZE`: rows of one write at most, 5000 by default. */
-  readonly maxBatchSize?: number
+  readonly maxBatchSize?: number | undefined
   /** `TOKEN_LOG_FLUSH_INTERVAL_MS`: milliseconds after which pending rows are written, 5000 by default. */
-  readonly flushIntervalMs?: number
+  readonly flushIntervalMs?: number | undefined
   /** `TOKEN_LOG_MAX_MEMORY_MB`: megabytes that pending rows may take, 32 by default. */
-  readonly maxMemoryMb?: number
+  readonly maxMemoryMb?: number | undefined
+  /** `TOKEN_LOG_SPOOL_DIR`: a directory of a local disk where rows are kept until they are written; none by default. */
+  readonly spoolDir?: string | undefined
+  /** `TOKEN_LOG_MAX_SPOOL_MB`: megabytes that all files in that directory may take, 512 by default. */
+  readonly maxSpoolMb?: number | undefined
+  /** What becomes of the counts that a broken-off stream did not tell: estimated from its text (the default), or unknown. */
+  readonly onAbort?: 'estimate' | 'unknown' | undefined
+  /** Milliseconds after which a stream that nobody reads on is recorded as aborted, 600,000 by default. It stays open. */
+  readonly streamTimeoutMs?: number | undefined
 }
 
 /** `no-verify` encrypts without checking who answers; `verify-ca` checks the certificate, `verify-full` its name too. */
@@ -30,9 +38,10 @@ export type SslEnvironment = {
 }
 
 /** A logger's complete settings. `problems` are sentences about settings that were not usable, each with what is used instead. */
-export type Config = Readonly<
-  Required<Omit<ConfigOptions, 'databaseUrl' | 'sslMode'>> & Pick<ConfigOptions, 'databaseUrl' | 'sslMode'>
-> & { readonly sslEnvironment: SslEnvironment; readonly problems: readonly string[] }
+export type Config = Readonly<Required<Omit<ConfigOptions, OptionalSetting>> & Pick<ConfigOptions, OptionalSetting>> & {
+  readonly sslEnvironment: SslEnvironment
+  readonly problems: readonly string[]
+}
 
 /** Settings of the deployable app. */
 export type ServerConfig = {
@@ -45,6 +54,7 @@ export type ServerConfig = {
   readonly problems: readonly string[]
 }
 
+type OptionalSetting = 'databaseUrl' | 'sslMode' | 'spoolDir'
 type Environment = Readonly<Record<string, string | undefined>>
 type NumberSetting = {
   readonly name: string
@@ -64,14 +74,24 @@ export function readConfig(options: ConfigOptions = {}, environment: Environment
 
   const batchSize = number('batchSize', 'TOKEN_LOG_BATCH_SIZE', 10, 100_000)
   return Object.freeze({
-    enabled: options.enabled ?? switchValue('TOKEN_LOGGING_ENABLED', environment, problems),
-    databaseUrl: options.databaseUrl ?? (environment.DATABASE_URL?.trim() || undefined),
+    enabled:
+      options.enabled === undefined
+        ? switchValue('TOKEN_LOGGING_ENABLED', environment.TOKEN_LOGGING_ENABLED, problems)
+        : switchValue('enabled', options.enabled, problems),
+    databaseUrl: databaseUrlOf(options.databaseUrl, problems) ?? (environment.DATABASE_URL?.trim() || undefined),
     sslMode: options.sslMode,
     sslEnvironment: readSslEnvironment(environment),
     batchSize,
     maxBatchSize: number('maxBatchSize', 'TOKEN_LOG_MAX_BATCH_SIZE', 5000, 100_000),
     flushIntervalMs: number('flushIntervalMs', 'TOKEN_LOG_FLUSH_INTERVAL_MS', 5000, 86_400_000),
     maxMemoryMb: number('maxMemoryMb', 'TOKEN_LOG_MAX_MEMORY_MB', 32, 65_536),
+    spoolDir: spoolDirOf(options.spoolDir, problems) ?? (environment.TOKEN_LOG_SPOOL_DIR?.trim() || undefined),
+    maxSpoolMb: number('maxSpoolMb', 'TOKEN_LOG_MAX_SPOOL_MB', 512, 1_048_576),
+    onAbort: onAbortOf(options.onAbort, problems),
+    streamTimeoutMs: wholeNumber(
+      { name: 'streamTimeoutMs', value: options.streamTimeoutMs, fallback: 600_000, max: 86_400_000 },
+      problems,
+    ),
     problems: Object.freeze(problems),
   })
 }
@@ -103,13 +123,34 @@ export function loadDotEnv(path = '.env'): void {
   }
 }
 
-function switchValue(name: string, environment: Environment, problems: string[]): boolean {
-  const text = environment[name]?.trim().toLowerCase() ?? ''
-  if (['true', '1', 'yes', 'on'].includes(text)) return true
-  if (!['', 'false', '0', 'no', 'off'].includes(text)) {
-    problems.push(`${name} is ${quote(environment[name])}, which is neither true nor false; false is used instead`)
+function switchValue(name: string, value: unknown, problems: string[]): boolean {
+  if (typeof value === 'boolean') return value
+  const text = value === undefined ? '' : typeof value === 'string' ? value.trim().toLowerCase() : undefined
+  if (text !== undefined && ['true', '1', 'yes', 'on'].includes(text)) return true
+  if (text === undefined || !['', 'false', '0', 'no', 'off'].includes(text)) {
+    problems.push(`${name} is ${quote(value)}, which is neither true nor false; false is used instead`)
   }
   return false
+}
+
+// The value is not named: it may hold a password, whatever else is wrong with it.
+function databaseUrlOf(value: unknown, problems: string[]): string | undefined {
+  if (typeof value === 'string') return value.trim() || undefined
+  if (value !== undefined) problems.push('databaseUrl is not a text; DATABASE_URL is used instead')
+  return undefined
+}
+
+function spoolDirOf(value: unknown, problems: string[]): string | undefined {
+  if (typeof value === 'string') return value.trim() || undefined
+  if (value !== undefined)
+    problems.push(`spoolDir is ${quote(value)}, which is no path; TOKEN_LOG_SPOOL_DIR is used instead`)
+  return undefined
+}
+
+function onAbortOf(value: unknown, problems: string[]): 'estimate' | 'unknown' {
+  if (value === undefined || value === 'estimate' || value === 'unknown') return value ?? 'estimate'
+  problems.push(`onAbort is ${quote(value)}, which is neither "estimate" nor "unknown"; "estimate" is used instead`)
+  return 'estimate'
 }
 
 function wholeNumber({ name, value, fallback, min = 1, max }: NumberSetting, problems: string[]): number {
@@ -123,6 +164,9 @@ function wholeNumber({ name, value, fallback, min = 1, max }: NumberSetting, pro
 }
 
 function quote(value: unknown): string {
+  if (typeof value === 'object' || typeof value === 'function' || typeof value === 'symbol') {
+    return value === null ? 'null' : `of type ${typeof value}`
+  }
   const text = String(value)
-  return `"${text.length > 40 ? `${text.slice(0, 40)}...` : text}"`
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text)
 }

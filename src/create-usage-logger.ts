@@ -1,37 +1,45 @@
-import type pg from 'pg'
 import pino from 'pino'
 import { createCapturingFetch } from './capture/capturing-fetch.js'
+import { createLanguageModelMiddleware, type LanguageModelMiddleware } from './capture/language-model-middleware.js'
 import { trackClient } from './capture/track-client.js'
 import { type Config, type ConfigOptions, readConfig } from './config.js'
 import { ConfigurationError, ExportError } from './errors.js'
-import { createExpressMiddleware, type ExpressMiddleware, type ExpressRequest } from './middleware/express.js'
+import {
+  type AnyExpressRequest,
+  createExpressMiddleware,
+  type ExpressMiddleware,
+  type ExpressRequest,
+} from './middleware/express.js'
 import { createIdentityReport, createIdentityResolver, type IdentityOptions } from './middleware/resolve-identity.js'
 import { createTrpcMiddleware, type TrpcCall, type TrpcMiddleware } from './middleware/trpc.js'
 import { createPool } from './postgres/pool.js'
-import { PostgresUsageExporter } from './postgres/usage-exporter.js'
+import { PostgresUsageExporter, type UsagePool } from './postgres/usage-exporter.js'
 import { BatchProcessor } from './recording/batch-processor.js'
 import { createLineLimiter, createSafeDiagnostics, type DiagnosticLogger } from './recording/diagnostics.js'
 import type { UsageExporter } from './recording/exporter.js'
 import { RequestContexts, type RequestUsage } from './recording/request-context.js'
 import { type ImageEntry, UsageLog, type UsageLoggerStats } from './recording/usage-log.js'
 import type { CallerIdentity } from './usage/draft-record.js'
+import { loadTokenizer } from './usage/estimate-tokens.js'
 import type { UsageEntry } from './usage/usage-record.js'
 
 export type UsageLoggerOptions = ConfigOptions & {
   /** Where tokenledger writes its own messages: pino, `console`, anything of that shape. Lines of JSON on stderr by default. */
-  readonly logger?: DiagnosticLogger
+  readonly logger?: DiagnosticLogger | undefined
   /** What `usage.fetch` is built on (a proxy agent's fetch, say); the global `fetch` by default. */
-  readonly fetch?: typeof fetch
+  readonly fetch?: typeof fetch | undefined
   /** A pool of yours instead of `databaseUrl`; one of its connections is used at a time, and it is never ended. */
-  readonly pool?: pg.Pool
+  readonly pool?: UsagePool | undefined
   /** A store of yours instead of PostgreSQL. */
-  readonly exporter?: UsageExporter
+  readonly exporter?: UsageExporter | undefined
 }
 
 /** Every member is bound: `const { log } = usage` works. */
 export interface UsageLogger {
   /** Express 4 and 5 middleware that says who is calling. Mount it before the routes; authentication may come after it. */
-  express<Request extends ExpressRequest>(options?: IdentityOptions<Request>): ExpressMiddleware<Request>
+  express<Request extends ExpressRequest = AnyExpressRequest>(
+    options?: IdentityOptions<Request>,
+  ): ExpressMiddleware<Request>
   /** tRPC 11 middleware, for `t.procedure.use(...)`, that says who is calling. */
   trpc<Context>(options?: IdentityOptions<TrpcCall<Context>>): TrpcMiddleware<Context>
   /** Runs a job or a script with a request context of its own, and returns what `fn` returns. */
@@ -40,6 +48,11 @@ export interface UsageLogger {
   track<Client extends object>(client: Client): Client
   /** A `fetch` that records the calls made through it, for any client that takes one. */
   readonly fetch: typeof fetch
+  /**
+   * Middleware that records the calls of a language model of the AI SDK (`ai`), for `wrapLanguageModel()`. A provider that
+   * has `fetch` as well is recorded once.
+   */
+  aiSdk(): LanguageModelMiddleware
   /** Records one call. Synchronous; never throws, never waits. */
   log(entry: UsageEntry): void
   /** Records one image request: 1 input and 1 output token, `requestType: 'image'`. */
@@ -50,13 +63,13 @@ export interface UsageLogger {
   flush(): Promise<void>
   /**
    * Writes what is pending, trying for `timeoutMs` (25,000 by default) at most, and ends what tokenledger opened. Never
-   * rejects. Call it when the process is told to end, after the last request has finished.
+   * rejects. Call it when the process is told to end, after the last request has finished: a call of a model that is
+   * still running leaves its row as aborted.
    */
-  close(options?: { readonly timeoutMs?: number }): Promise<void>
+  close(options?: { readonly timeoutMs?: number | undefined }): Promise<void>
   stats(): UsageLoggerStats
 }
 
-const closeTimeoutMs = 25_000
 const nothingUsed: RequestUsage = { calls: 0, inputTokens: 0, outputTokens: 0, totalTokens: 0, costUsd: null }
 
 /**
@@ -65,14 +78,18 @@ const nothingUsed: RequestUsage = { calls: 0, inputTokens: 0, outputTokens: 0, t
  */
 export function createUsageLogger(options: UsageLoggerOptions = {}): UsageLogger {
   const config = readConfig(options)
-  const diagnostics = createSafeDiagnostics(options.logger ?? createDefaultLogger())
+  const diagnostics = options.logger
+    ? createSafeDiagnostics(options.logger, 'tokenledger: ')
+    : createSafeDiagnostics(createDefaultLogger())
   for (const problem of config.problems) diagnostics.error({}, problem)
   return config.enabled ? createEnabledLogger(config, options, diagnostics) : createDisabledLogger(options)
 }
 
 function createEnabledLogger(config: Config, options: UsageLoggerOptions, diagnostics: DiagnosticLogger): UsageLogger {
   const contexts = new RequestContexts()
-  const usageLog = new UsageLog(createProcessor(config, options, diagnostics), contexts, diagnostics)
+  const processor = createProcessor(config, options, diagnostics)
+  const usageLog = new UsageLog({ processor, contexts, diagnostics, settings: config })
+  if (config.onAbort === 'estimate') void loadTokenizer()
   const report = createIdentityReport(diagnostics, createLineLimiter())
   return {
     express: (identity = {}) => createExpressMiddleware(contexts, identity, report),
@@ -80,17 +97,27 @@ function createEnabledLogger(config: Config, options: UsageLoggerOptions, diagno
     run: (identity, fn) => contexts.run(contexts.create(createIdentityResolver(identity, undefined, report)), fn),
     track: (client) => trackClient(client, usageLog),
     fetch: createCapturingFetch(usageLog, baseFetch(options)),
+    aiSdk: () => createLanguageModelMiddleware(usageLog),
     log: (entry) => usageLog.log(entry),
     logImage: (entry) => usageLog.logImage(entry),
     current: () => contexts.current?.usage ?? nothingUsed,
     flush: () => usageLog.flush(),
-    close: ({ timeoutMs = closeTimeoutMs } = {}) => usageLog.close(timeoutMs),
+    close: (closing) => usageLog.close(closing?.timeoutMs),
     stats: () => usageLog.stats(),
   }
 }
 
 function createDisabledLogger(options: UsageLoggerOptions): UsageLogger {
-  const counts = { accepted: 0, written: 0, pending: 0, spooled: 0, deadLettered: 0, dropped: 0, retries: 0 }
+  const counts = {
+    accepted: 0,
+    recovered: 0,
+    written: 0,
+    pending: 0,
+    spooled: 0,
+    deadLettered: 0,
+    dropped: 0,
+    retries: 0,
+  }
   return {
     express: () => (_request, _response, next) => next(),
     trpc:
@@ -100,6 +127,11 @@ function createDisabledLogger(options: UsageLoggerOptions): UsageLogger {
     run: (_identity, fn) => fn(),
     track: (client) => client,
     fetch: baseFetch(options),
+    aiSdk: () => ({
+      specificationVersion: 'v3',
+      wrapGenerate: async ({ doGenerate }) => doGenerate(),
+      wrapStream: async ({ doStream }) => doStream(),
+    }),
     log: () => {},
     logImage: () => {},
     current: () => nothingUsed,
@@ -110,12 +142,14 @@ function createDisabledLogger(options: UsageLoggerOptions): UsageLogger {
 }
 
 function createProcessor(config: Config, options: UsageLoggerOptions, diagnostics: DiagnosticLogger): BatchProcessor {
+  const { spoolDir, maxSpoolMb } = config
+  const settings = { ...config, spool: spoolDir ? { directory: spoolDir, maxMb: maxSpoolMb } : undefined }
   try {
-    return new BatchProcessor(config, createExporter(config, options, diagnostics), diagnostics)
+    return new BatchProcessor(settings, createExporter(config, options, diagnostics), diagnostics)
   } catch (error) {
     const reason = error instanceof ConfigurationError ? error.message : 'the database settings cannot be used'
     const misconfiguration = new ExportError('configuration', 'DATABASE_URL', reason)
-    const processor = new BatchProcessor(config, createRefusingExporter(misconfiguration), diagnostics)
+    const processor = new BatchProcessor(settings, createRefusingExporter(misconfiguration), diagnostics)
     processor.reportMissingStore(misconfiguration)
     return processor
   }

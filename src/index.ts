@@ -1,6 +1,18 @@
+export type { LanguageModelMiddleware } from './capture/language-model-middleware.js'
 export type { ConfigOptions, SslMode } from './config.js'
 export { createUsageLogger, type UsageLogger, type UsageLoggerOptions } from './create-usage-logger.js'
 export { ConfigurationError, ExportError, type ExportErrorKind, MigrationError, TokenLedgerError } from './errors.js'
+export type {
+  AIProvider,
+  AIProviderOptions,
+  ClientTracker,
+  ExecuteOptions,
+  ExecutionResult,
+} from './execution/ai-provider.js'
+export { type ClaudeClient, createClaudeProvider } from './execution/claude-provider.js'
+export { type Execution, type ExecutionIdentity, executionSchema, toExecution } from './execution/execution-schema.js'
+export { createOllamaProvider, type OllamaClient } from './execution/ollama-provider.js'
+export { createOpenAIProvider, type OpenAIClient } from './execution/openai-provider.js'
 export { extractUsage } from './extractors/extract-usage.js'
 export type { ExpressMiddleware } from './middleware/express.js'
 export type { IdentityOptions, Resolvable } from './middleware/resolve-identity.js'
@@ -12,5 +24,6 @@ export type { LastError } from './recording/outage.js'
 export type { RequestUsage } from './recording/request-context.js'
 export type { ImageEntry, UsageLoggerState, UsageLoggerStats } from './recording/usage-log.js'
 export type { CallerIdentity } from './usage/draft-record.js'
+export { estimateTokens } from './usage/estimate-tokens.js'
 export { type TokenUsage, unknownUsage } from './usage/token-usage.js'
 export type { CallStatus, CostSource, UsageEntry, UsageRecord, UsageSource } from './usage/usage-record.js'

@@ -15,6 +15,7 @@ const mayImport: Record<string, readonly string[]> = {
   pricing: ['usage'],
   recording: ['usage', 'pricing'],
   capture: ['usage', 'extractors', 'recording'],
+  execution: ['usage', 'extractors', 'recording', 'capture'],
   middleware: ['recording', 'budgets'],
   postgres: ['usage', 'pricing', 'recording', 'config.ts'],
   'create-usage-logger.ts': ['*'],

@@ -48,7 +48,9 @@ describe('a usage logger', () => {
 
     const problems = lines.filter(({ level }) => level === 'error')
     expect(problems).toHaveLength(1)
-    expect(problems[0]?.message).toMatch(/^TOKEN_LOG_BATCH_SIZE is "ten", .* the default 10 is used instead$/)
+    expect(problems[0]?.message).toMatch(
+      /^tokenledger: TOKEN_LOG_BATCH_SIZE is "ten", .* the default 10 is used instead$/,
+    )
   })
 
   it('returns from the call that fills a batch although the database holds every write up', async () => {
@@ -99,6 +101,20 @@ describe('a usage logger', () => {
     expect(letters).toEqual([{ code: '23514', model: 'forbidden' }])
   })
 
+  it('keeps as a dead letter what a trigger of the owner refuses, and writes the rest', async () => {
+    await database.query(`create function refuse() returns trigger language plpgsql as
+      $$ begin if new.model_name = 'forbidden' then raise exception 'no'; end if; return new; end $$;
+      create trigger refuse before insert on token_usage_logs for each row execute function refuse()`)
+    onTestFinished(() => database.query('drop function refuse cascade').then(() => {}))
+    const usage = createLogger()
+
+    for (let call = 0; call < 20; call++) usage.log(call === 7 ? { ...entry, modelName: 'forbidden' } : entry)
+    await usage.flush()
+
+    expect(usage.stats()).toMatchObject({ written: 19, deadLettered: 1, pending: 0 })
+    expect(await database.query('select code from token_usage_dead_letters')).toEqual([{ code: 'P0001' }])
+  })
+
   it('writes all batches, and not one, when it closes after an outage', async () => {
     await database.query('alter table token_usage_logs rename to away')
     const usage = createLogger({ maxBatchSize: 50 })
@@ -119,7 +135,10 @@ describe('a usage logger', () => {
       "select count(*)::int as connections from pg_stat_activity where application_name = 'tokenledger' and datname = current_database()"
     const seen: number[] = []
 
-    for (let call = 0; call < 2000; call++) usage.log(entry)
+    for (let call = 0; call < 2000; call++) {
+      usage.log(entry)
+      if (call % 10 === 9) void usage.flush()
+    }
     const done = usage.flush().then(() => true)
     while (!(await Promise.race([done, sleep(1, false)]))) seen.push((await database.query(own))[0]?.connections)
 
@@ -213,6 +232,30 @@ describe('a usage logger', () => {
     expect(JSON.stringify([lines, usage.stats()])).not.toContain('s3cret')
   })
 
+  it('shows no value of a row, no URL and no password in what it says of a failure', async () => {
+    await database.query("alter table token_usage_logs add constraint mine check (model_name <> 'canary-model')")
+    onTestFinished(() => database.query('alter table token_usage_logs drop constraint mine').then(() => {}))
+    const away = new URL('postgres://canary-name:canary-password@127.0.0.1:1/canary-database')
+    const secret = { modelName: 'canary-model', userEmail: 'canary@example.com', metadata: { note: 'canary' } }
+    const loggers = [
+      createLogger(),
+      createLogger({ databaseUrl: away.href }),
+      createLogger({ databaseUrl: `${away}%` }),
+    ]
+
+    for (const usage of loggers) {
+      usage.log({ ...entry, ...secret })
+      usage.log({ ...entry, ...secret, inputTokens: 'canary' as never, costEstimate: 'canary' })
+      await usage.flush()
+    }
+    await Promise.all(loggers.map((usage) => usage.close({ timeoutMs: 50 })))
+    const letters = await database.query('select code, reason from token_usage_dead_letters')
+
+    expect(letters).toHaveLength(2)
+    expect(lines.length).toBeGreaterThan(3)
+    expect(JSON.stringify([lines, letters, loggers.map((usage) => usage.stats())])).not.toContain('canary')
+  })
+
   it('counts what is no entry, and never throws', async () => {
     const usage = createLogger()
     const angry = Object.defineProperty({}, 'modelName', {
@@ -261,6 +304,14 @@ describe('a script that ends', () => {
 
     expect(status).toBe(0)
     expect(await countRows()).toBe(7)
+  })
+
+  it('still stores what it had to drop when it simply ends', async () => {
+    const { status } = run('await usage.flush(); usage.log(undefined)')
+    const losses = await database.query('select reason, records::int from token_usage_losses')
+
+    expect(status).toBe(0)
+    expect(losses).toEqual([{ reason: 'unreadable_entry', records: 1 }])
   })
 
   it('says how many rows were left when it is cut short', async () => {

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbeddedServer } from '../../src/postgres/embedded-server.js'
 import { migrate } from '../../src/postgres/migrator.js'
-import { benchLogCall } from './log-call.js'
+import { benchLogCall, benchTurn } from './log-call.js'
 import { printMachine, printTable } from './report.js'
 import { benchRowsPerSecond } from './rows-per-second.js'
 
 printMachine()
 printTable('one call, n = 15 x 20,000', await benchLogCall())
+printTable('one call to the end of its turn of 50, n = 15 x 20,000', await benchTurn())
 
 const dataDirectory = mkdtempSync(join(tmpdir(), 'tokenledger-bench-'))
 // Otherwise the account that runs PostgreSQL for root could not enter it.

@@ -5,8 +5,13 @@ import Table from 'cli-table3'
 export type Row = { readonly what: string; readonly figure: string; readonly ratio: string }
 
 export function median(values: readonly number[]): number {
+  return quantile(values, 0.5)
+}
+
+/** The value that this share of the others is below: 0.99 is the 99th percentile. */
+export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? Number.NaN
+  return sorted[Math.floor(sorted.length * share)] ?? Number.NaN
 }
 
 export function printMachine(): void {
@@ -14,9 +19,9 @@ export function printMachine(): void {
   console.log(`${cpus().length} x ${cpu?.model.trim()}, ${process.platform}, Node ${process.versions.node}`)
 }
 
-export function printTable(title: string, rows: readonly Row[]): void {
+export function printTable(title: string, rows: readonly Row[], figureName = 'median'): void {
   const table = new Table({
-    head: [title, 'median', 'ratio'],
+    head: [title, figureName, 'ratio'],
     colAligns: ['left', 'right', 'right'],
     style: { head: [] },
   })

@@ -1,4 +1,6 @@
 import { isJsonObject } from '../extractors/json-object.js'
+import { findModelInPath } from '../extractors/model-in-path.js'
+import { findFormatOfRequest } from '../extractors/registry.js'
 import type { ModelRequest } from '../extractors/wire-format.js'
 
 /** What capture knows of a request before it is sent. Nothing of it is kept longer than the call. */
@@ -8,11 +10,13 @@ export type CallRequest = ModelRequest & {
   /** Whether the body asks for a streamed answer. */
   readonly wantsStream: boolean
   readonly signal: AbortSignal | null
+  /** Reads the body anew. */
+  readBody(): ModelRequest['body']
 }
 
 /**
- * Reads the arguments of a `fetch` call without touching them; undefined where it is no POST. Only a string is read as
- * JSON, since reading a stream would use it up; of a form only the field `model`.
+ * Reads the arguments of a `fetch` call without touching them; undefined where it is no POST to what may be a model.
+ * Only a string is read as JSON, since reading a stream would use it up; of a form only the field `model`.
  */
 export function readCallRequest(input: string | URL | Request, init: RequestInit | undefined): CallRequest | undefined {
   const request = typeof input === 'object' && 'url' in input ? input : undefined
@@ -20,13 +24,17 @@ export function readCallRequest(input: string | URL | Request, init: RequestInit
   const address = request ? request.url : String(input)
   if (!URL.canParse(address)) return undefined
   const url = new URL(address)
-  const body = readJsonBody(init?.body)
+  const path = url.pathname.replace(/\/+$/, '')
+  if (!findFormatOfRequest({ path, body: null })) return undefined
+  const readBody = () => readJsonBody(init?.body)
+  const body = readBody()
   const model = body ? body.model : init?.body instanceof FormData ? init.body.get('model') : null
   return {
     url,
-    path: url.pathname.replace(/\/+$/, ''),
+    path,
     body,
-    model: typeof model === 'string' ? model : null,
+    readBody,
+    model: typeof model === 'string' ? model : findModelInPath(path),
     wantsStream: body?.stream === true,
     signal: init?.signal ?? request?.signal ?? null,
   }

@@ -1,12 +1,13 @@
-import { TokenLedgerError } from '../errors.js'
 import { findFormatOfRequest } from '../extractors/registry.js'
-import { createLineLimiter } from '../recording/diagnostics.js'
 import type { UsageRecorder } from '../recording/usage-recorder.js'
+import type { BodyWatcher } from './body-watcher.js'
 import { CallObserver } from './call-observer.js'
 import { type CallRequest, readCallRequest } from './call-request.js'
+import { createComplaint } from './complaint.js'
+import { findProviderHost } from './provider-hosts.js'
 import { UsageAsking } from './usage-asking.js'
 import { UsageChunkFilter } from './usage-chunk-filter.js'
-import { type BodyWatcher, hasReadableBody, watchResponse } from './watched-response.js'
+import { discardBody, hasReadableBody, watchResponse } from './watched-response.js'
 
 type FetchInput = string | URL | Request
 /** `asking` replaces the application's arguments where they are to ask for usage. */
@@ -31,10 +32,11 @@ class Capture {
   readonly #recorder: UsageRecorder
   readonly #innerFetch: typeof fetch
   readonly #asking = new UsageAsking()
-  readonly #mayComplain = createLineLimiter()
+  readonly #complain: (error: unknown) => void
 
   constructor(recorder: UsageRecorder, innerFetch: typeof fetch) {
     this.#recorder = recorder
+    this.#complain = createComplaint(recorder)
     this.#innerFetch = innerFetch
   }
 
@@ -56,12 +58,11 @@ class Capture {
       const format = request && findFormatOfRequest(request)
       if (!request || !format) return undefined
       const asking = isPlain(init) ? this.#asking.ask(format, request, init) : undefined
-      const complain = (error: unknown) => this.#complain(error)
-      return {
-        request,
-        asking,
-        observer: new CallObserver({ format, request, record: this.#recorder.startCall(), complain }),
-      }
+      const provider = findProviderHost(request.url.hostname)?.provider ?? format.provider
+      // While the call runs, the text of a body takes less memory than what was read from it.
+      const observed = { ...request, body: null }
+      const call = { format, provider, request: observed, recorder: this.#recorder, complain: this.#complain }
+      return { request: observed, asking, observer: new CallObserver(call) }
     } catch (error) {
       this.#complain(error)
       return undefined
@@ -80,7 +81,7 @@ class Capture {
       if (response.ok) this.#asking.remember(request, true)
       return this.#passOn(response, observer, new UsageChunkFilter())
     }
-    if (hasReadableBody(response)) response.body?.cancel().catch(() => {})
+    discardBody(response)
     const second = await inner(input, mark(init, this.#recorder))
     if (second.ok) this.#asking.remember(request, false)
     return this.#passOn(second, observer)
@@ -92,7 +93,7 @@ class Capture {
       return response
     }
     try {
-      const framing = observer.begin(response.headers.get('content-type'))
+      const framing = observer.begin(response.headers)
       return watchResponse(response, createWatcher(observer, framing === 'sse' ? filter : undefined))
     } catch (error) {
       this.#complain(error)
@@ -100,21 +101,12 @@ class Capture {
       return response
     }
   }
-
-  // An error's own message may quote what could not be read, so only ours are passed on.
-  #complain(error: unknown): void {
-    const reason = error instanceof TokenLedgerError ? error.message : 'observing it failed'
-    const name = error instanceof Error ? error.name : typeof error
-    if (!this.#mayComplain(reason)) return
-    this.#recorder.diagnostics.warn(
-      { error: name },
-      `the usage of a model call is unknown: ${reason}; the call went on`,
-    )
-  }
 }
 
 function createWatcher(observer: CallObserver, filter: UsageChunkFilter | undefined): BodyWatcher {
   return {
+    signal: observer.signal,
+    ask: () => observer.ask(),
     pass(chunk) {
       observer.chunk(chunk)
       return filter ? filter.push(chunk) : chunk

@@ -1,5 +1,4 @@
 import { isJsonObject, type JsonObject } from '../extractors/json-object.js'
-import { openAiChat } from '../extractors/openai-chat.js'
 import type { WireFormat } from '../extractors/wire-format.js'
 import type { CallRequest } from './call-request.js'
 import { findProviderHost } from './provider-hosts.js'
@@ -18,7 +17,7 @@ export class UsageAsking {
   /** The arguments of the same request with the question in it; undefined where there is no need, or no way, to ask. */
   ask(format: WireFormat, request: CallRequest, init: RequestInit | undefined): RequestInit | undefined {
     const { body } = request
-    if (format !== openAiChat || !request.wantsStream || !body || typeof init?.body !== 'string') return undefined
+    if (!format.tellsUsageWhenAsked || !request.wantsStream || !body || typeof init?.body !== 'string') return undefined
     if (isJsonObject(body.stream_options) && body.stream_options.include_usage === true) return undefined
     if (this.#taken.get(keyOf(request)) === false) return undefined
     if (findProviderHost(request.url.hostname)?.sendsUsageUnasked) return undefined

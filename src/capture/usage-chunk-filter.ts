@@ -1,9 +1,11 @@
 import { createParser } from 'eventsource-parser'
 import { isJsonObject } from '../extractors/json-object.js'
+import { GrowingBytes } from './growing-bytes.js'
 
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 const maxEventBytes = 1024 * 1024
+const shortestUsageEvent = 'data:{"choices":[],"usage":{}}'.length
 const nothing = new Uint8Array(0)
 const decoder = new TextDecoder()
 
@@ -13,36 +15,44 @@ const decoder = new TextDecoder()
  * the hiding: from there on everything passes.
  */
 export class UsageChunkFilter {
-  #held: Uint8Array = nothing
+  // A copy, since the application may take the memory of what passes.
+  readonly #held = new GrowingBytes()
   #lineLength = 0
   #afterCarriageReturn = false
   #off = false
 
   push(chunk: Uint8Array): Uint8Array {
     if (this.#off) return chunk
-    const bytes = concat([this.#held, chunk])
     const passing: Uint8Array[] = []
     let passedTo = 0
     let start = 0
-    for (let index = this.#held.length; index < bytes.length; index++) {
-      const end = this.#endOfEvent(bytes[index] as number, index)
+    for (let index = 0; index < chunk.length; index++) {
+      const end = this.#endOfEvent(chunk[index] as number, index)
       if (end === undefined) continue
-      if (isUsageOnly(bytes.subarray(start, end))) {
-        passing.push(bytes.subarray(passedTo, start))
-        passedTo = end
-      }
+      const isHeld = this.#held.length > 0
+      const event = isHeld ? this.#complete(chunk.subarray(start, end)) : chunk.subarray(start, end)
+      const isHidden = isUsageOnly(event)
+      if (isHeld && !isHidden) passing.push(event)
+      if (!isHeld && isHidden) passing.push(chunk.subarray(passedTo, start))
+      if (isHeld || isHidden) passedTo = end
       start = end
     }
-    this.#off = bytes.length - start > maxEventBytes
-    passing.push(bytes.subarray(passedTo, this.#off ? bytes.length : start))
-    // A copy, since the application may take the memory of what passes.
-    this.#held = this.#off ? nothing : new Uint8Array(bytes.subarray(start))
+    passing.push(chunk.subarray(passedTo, start))
+    this.#held.add(chunk.subarray(start))
+    this.#off = this.#held.length > maxEventBytes
+    if (this.#off) passing.push(this.#held.take())
     return concat(passing)
   }
 
   /** The bytes after the last event, when nothing more is to come. */
   end(): Uint8Array {
-    return isUsageOnly(this.#held) ? nothing : this.#held
+    const rest = this.#held.take()
+    return isUsageOnly(rest) ? nothing : rest
+  }
+
+  #complete(lastPart: Uint8Array): Uint8Array {
+    this.#held.add(lastPart)
+    return this.#held.take()
   }
 
   // An event ends with a blank line. A line ends with CR LF, LF, or a CR that the next byte shows to stand alone.
@@ -61,8 +71,10 @@ export class UsageChunkFilter {
 }
 
 function isUsageOnly(event: Uint8Array): boolean {
+  // Nearly every event ends here, without having become a text.
+  if (event.length < shortestUsageEvent) return false
+  if (!Buffer.from(event.buffer, event.byteOffset, event.byteLength).includes('"usage"')) return false
   const text = decoder.decode(event)
-  if (!/"usage"\s*:\s*\{/.test(text)) return false
   let data = ''
   // The parser waits for what follows a CR.
   createParser({ onEvent: (message) => (data = message.data) }).feed(`${text}\n`)

@@ -1,18 +1,16 @@
-/** Sees the bytes of a body on their way to the application. Its functions never throw. */
-export interface BodyWatcher {
-  /** A chunk arrived; returns what of it the application gets. */
-  pass(chunk: Uint8Array): Uint8Array
-  /** The body ended; returns what was held back. */
-  end(): Uint8Array
-  /** The body broke. */
-  fail(): void
-  /** The application broke it off. */
-  cancel(): void
+import type { BodyWatcher } from './body-watcher.js'
+import { isNodeFetchResponse, watchNodeFetchResponse } from './node-fetch-response.js'
+
+/** A response whose body can be watched: one that has a stream which nobody reads yet. */
+export function hasReadableBody(response: Response): boolean {
+  if (isNodeFetchResponse(response)) return !response.body.readableDidRead
+  return typeof response.body?.getReader === 'function' && !response.body.locked
 }
 
-/** A response whose body can be watched: one that has a web stream which nobody reads yet. */
-export function hasReadableBody(response: Response): boolean {
-  return typeof response.body?.getReader === 'function' && !response.body.locked
+/** Breaks off an answer that nobody is to read. */
+export function discardBody(response: Response): void {
+  if (isNodeFetchResponse(response)) response.body.destroy()
+  else if (hasReadableBody(response)) response.body?.cancel().catch(() => {})
 }
 
 /**
@@ -20,6 +18,7 @@ export function hasReadableBody(response: Response): boolean {
  * before, and what the application cancels is cancelled upstream.
  */
 export function watchResponse(response: Response, watcher: BodyWatcher): Response {
+  if (isNodeFetchResponse(response)) return watchNodeFetchResponse(response, watcher) as unknown as Response
   const { status, statusText } = response
   const headers = new Headers(response.headers)
   const body = watchBody(response.body as ReadableStream<Uint8Array>, watcher)
@@ -49,6 +48,9 @@ function watchBody(body: ReadableStream<Uint8Array>, watcher: BodyWatcher): Read
         })
       },
       async pull(controller) {
+        watcher.ask()
+        // Node's fetch leaves a body pending for ever that is aborted after its last byte has come and before it is read.
+        if (watcher.signal?.aborted) throw abandon(reader, watcher)
         for (;;) {
           const { done, value } = await reader.read()
           if (isCancelled) return
@@ -68,4 +70,10 @@ function watchBody(body: ReadableStream<Uint8Array>, watcher: BodyWatcher): Read
     // than all else here.
     { highWaterMark: 0 },
   )
+}
+
+function abandon(reader: ReadableStreamDefaultReader<Uint8Array>, { signal, fail }: BodyWatcher): unknown {
+  fail()
+  reader.cancel(signal?.reason).catch(() => {})
+  return signal?.reason
 }

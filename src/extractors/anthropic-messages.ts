@@ -1,5 +1,6 @@
 import { type TokenUsage, unknownUsage } from '../usage/token-usage.js'
-import { countOf, isJsonObject, type JsonObject, textOf } from './json-object.js'
+import { noteContradictions } from './contradictions.js'
+import { countOf, isJsonObject, type JsonObject, listOf, sumOfCounts, textOf } from './json-object.js'
 import { copyRawUsage } from './raw-usage.js'
 import { type AnswerSoFar, laterProgress, nothingKnown, type WireFormat } from './wire-format.js'
 
@@ -10,15 +11,25 @@ type MessageUsage = {
   readonly cache_read_input_tokens?: unknown
   readonly output_tokens?: unknown
   readonly output_tokens_details?: { readonly thinking_tokens?: unknown }
+  readonly cache_creation?: {
+    readonly ephemeral_5m_input_tokens?: unknown
+    readonly ephemeral_1h_input_tokens?: unknown
+  }
+  readonly iterations?: unknown
 }
 
-/** Anthropic Messages. `input_tokens` leaves out what was read from and written to the cache; the total here holds both. */
+const paths = /\/v1\/messages$|\/publishers\/anthropic\/models\/(?!count-tokens)[^/]+:(r|streamR)awPredict$/
+
+/**
+ * Anthropic Messages, also on Vertex AI. `input_tokens` leaves out what was read from and written to the cache; the total
+ * here holds both.
+ */
 export const anthropicMessages: WireFormat = {
   provider: 'anthropic',
   requestType: 'chat',
   streamFraming: 'sse',
   initial: nothingKnown,
-  matchesRequest: ({ path, body }) => path.endsWith('/v1/messages') && (body === null || Array.isArray(body.messages)),
+  matchesRequest: ({ path, body }) => paths.test(path) && (body === null || Array.isArray(body.messages)),
   matchesAnswer: (message) =>
     isJsonObject(message) &&
     (message.type === 'message_start' || (message.type === 'message' && Array.isArray(message.content))),
@@ -33,7 +44,7 @@ function reduce(answer: AnswerSoFar, message: unknown): AnswerSoFar {
   return {
     model: textOf(message.model) ?? answer.model,
     responseId: message.type === 'message' ? textOf(message.id) : answer.responseId,
-    usage: isJsonObject(message.usage) ? countTokens(mergeRaw(answer, message.usage)) : answer.usage,
+    usage: isJsonObject(message.usage) ? countTokens(answer, message.usage) : answer.usage,
     progress: laterProgress(answer.progress, progressOf(message, delta)),
   }
 }
@@ -45,31 +56,43 @@ function start(answer: AnswerSoFar, message: JsonObject): AnswerSoFar {
     ...answer,
     model: textOf(message.model),
     responseId: textOf(message.id),
-    usage: countTokens(mergeRaw(answer, usage)),
+    usage: countTokens(answer, usage),
   }
 }
 
 // Counts are cumulative and a later event may leave some out: each field is overwritten by itself.
-function mergeRaw(answer: AnswerSoFar, usage: JsonObject): TokenUsage['raw'] {
-  return copyRawUsage({ ...answer.usage.raw, ...copyRawUsage(usage) })
-}
-
-function countTokens(raw: TokenUsage['raw']): TokenUsage {
+function countTokens(answer: AnswerSoFar, told: MessageUsage): TokenUsage {
+  const { inconsistent: _judgedAnew, ...known } = answer.usage.raw ?? {}
+  const raw = copyRawUsage({ ...known, ...copyRawUsage(told) })
   const usage: MessageUsage = raw ?? {}
-  return {
+  const charged = chargedParts(usage, told.iterations ?? usage.iterations)
+  const counts = {
     ...unknownUsage,
-    inputTokens: sum([usage.input_tokens, usage.cache_creation_input_tokens ?? 0, usage.cache_read_input_tokens ?? 0]),
-    outputTokens: countOf(usage.output_tokens),
-    cacheReadTokens: countOf(usage.cache_read_input_tokens),
-    cacheWriteTokens: countOf(usage.cache_creation_input_tokens),
+    inputTokens: sumOfCounts(charged.map(countInput)),
+    outputTokens: sumOfCounts(charged.map(({ output_tokens }) => output_tokens)),
+    cacheReadTokens: sumOfCounts(charged.map((part) => part.cache_read_input_tokens)),
+    cacheWriteTokens: sumOfCounts(charged.map((part) => part.cache_creation_input_tokens)),
     reasoningTokens: countOf(usage.output_tokens_details?.thinking_tokens),
     raw,
   }
+  return noteContradictions(counts, undefined, isSplitWrong(usage) ? ['cache_creation'] : [])
 }
 
-function sum(values: readonly unknown[]): number | null {
-  const counts = values.map(countOf)
-  return counts.every((count) => count !== null) ? counts.reduce((total, count) => total + count, 0) : null
+// Where a call made others by itself, of another model or to shorten the conversation, those are charged as well and
+// the iterations are all of them; the counts at the top are then those of the messages alone.
+function chargedParts(usage: MessageUsage, iterations: unknown): readonly MessageUsage[] {
+  const parts = listOf(iterations).filter(isJsonObject)
+  return parts.some(({ type }) => type !== 'message') ? parts : [usage]
+}
+
+function countInput(usage: MessageUsage): number | null {
+  return sumOfCounts([usage.input_tokens, usage.cache_creation_input_tokens ?? 0, usage.cache_read_input_tokens ?? 0])
+}
+
+// The last event of a stream tells how much was written to the cache, but not for how long.
+function isSplitWrong({ cache_creation: split, cache_creation_input_tokens: written }: MessageUsage): boolean {
+  const parts = sumOfCounts([split?.ephemeral_5m_input_tokens, split?.ephemeral_1h_input_tokens])
+  return parts !== null && countOf(written) !== null && parts !== written
 }
 
 function progressOf(message: JsonObject, delta: JsonObject | undefined): AnswerSoFar['progress'] {

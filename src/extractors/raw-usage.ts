@@ -4,8 +4,20 @@ const maxDepth = 4
 const maxEntries = 64
 const namePattern = /^[\w.-]{1,64}$/
 const textPattern = /^[\w.:/-]{1,64}$/
-/** The only texts that are kept: they choose the price. */
-const textNames = new Set(['service_tier', 'inference_geo', 'type', 'model'])
+/** The only texts that are kept: they choose the price, or tell which part a number is of. */
+const textNames = new Set([
+  'service_tier',
+  'serviceTier',
+  'trafficType',
+  'speed',
+  'inference_geo',
+  'search_context_size',
+  'currency',
+  'modality',
+  'ttl',
+  'type',
+  'model',
+])
 
 /**
  * A bounded copy of a provider's usage object: its numbers and switches, and the few short names that change a price.

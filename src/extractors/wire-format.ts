@@ -20,13 +20,23 @@ export type ModelRequest = {
   readonly body: Readonly<Record<string, unknown>> | null
 }
 
+/**
+ * What a call asked for: an answer to messages, the continuation of a text, an image, embeddings, the ranking of
+ * documents, or the text of speech.
+ */
+export type RequestType = 'chat' | 'completion' | 'image' | 'embedding' | 'rerank' | 'transcription'
+
 /** One provider's way of writing requests and answers. Its functions are pure and never throw. */
 export interface WireFormat {
   /** Who the format belongs to: the provider's name where the host does not tell. */
   readonly provider: string
-  readonly requestType: 'chat' | 'image'
-  /** How a streamed answer is framed where its content type does not tell. */
-  readonly streamFraming: 'sse' | 'ndjson'
+  readonly requestType: RequestType
+  /** How a streamed answer is framed where its content type does not tell; `json-array` is announced as a JSON document. */
+  readonly streamFraming: 'sse' | 'ndjson' | 'json-array' | 'aws-event-stream'
+  /** Set where a stream tells its usage only to who asks for it, by `stream_options.include_usage`. */
+  readonly tellsUsageWhenAsked?: true
+  /** Set where an answer may be plain text, which is a whole answer that tells no usage. */
+  readonly mayAnswerInText?: true
   /** What is known before the first message. */
   readonly initial: AnswerSoFar
   /** Where `body` is null the path alone decides, so that a body is read only where the path may be a model's. */
@@ -35,6 +45,8 @@ export interface WireFormat {
   matchesAnswer(message: unknown): boolean
   /** Folds a message into what is known. Counts that a provider repeats replace the earlier ones and are never added. */
   reduce(answer: AnswerSoFar, message: unknown): AnswerSoFar
+  /** What the head of an answer tells. */
+  readHeaders?(answer: AnswerSoFar, headers: Headers): AnswerSoFar
   /** What the model generated in this message: its text, its reasoning, the arguments of its tool calls; '' for none. */
   outputTextOf(message: unknown): string
 }

@@ -5,6 +5,13 @@ import { createIdentityResolver, type IdentityOptions, type IdentityReport } fro
 /** What is used of a request: any Express version's, and any that extends Node's own. */
 export type ExpressRequest = IncomingMessage
 
+/**
+ * What the options are given where TypeScript cannot tell the type of the request, as in `app.use('/path', ...)`: everything
+ * that Express, and what is mounted before, may have added to it.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: with unknown, the most ordinary option, req.user?.email, would not compile
+export type AnyExpressRequest = ExpressRequest & { readonly [property: string]: any }
+
 /** An Express 4 or 5 middleware; structural, so that no version's types are needed. */
 export type ExpressMiddleware<Request> = (
   request: Request,
@@ -23,17 +30,9 @@ export function createExpressMiddleware<Request extends ExpressRequest>(
 ): ExpressMiddleware<Request> {
   return (request, response, next) => {
     const context = contexts.create(createIdentityResolver(options, request, report))
-    const enter = <T>(fn: () => T) => contexts.run(context, fn)
-    bindEvents(request, enter)
-    bindEvents(response, enter)
-    enter(next)
+    // Node emits these events (the body, the client's disconnect) outside the request's async context.
+    contexts.bindEvents(request, context)
+    contexts.bindEvents(response, context)
+    contexts.run(context, next)
   }
-}
-
-// Node emits the events of a request (its body, the client's disconnect) outside the request's async context.
-function bindEvents(emitter: IncomingMessage | ServerResponse, enter: <T>(fn: () => T) => T): void {
-  const emit = emitter.emit
-  emitter.emit = function boundEmit(this: typeof emitter, ...args: Parameters<typeof emit>) {
-    return enter(() => emit.apply(this, args))
-  } as typeof emit
 }

@@ -14,14 +14,26 @@ export type IdentityOptions<Input> = {
   readonly skip?: Resolvable<Input, boolean>
 }
 
-/** A resolver that never throws: an option that fails, or gives a promise, is unknown, and said once a minute. */
+/** A resolver that never throws: an option that fails, or does not answer at once, is left out, and said once a minute. */
 export function createIdentityResolver<Input>(
   options: IdentityOptions<Input>,
   input: Input,
   report: IdentityReport,
 ): IdentityResolver {
+  const answerOf = (name: keyof IdentityOptions<Input>, isUsable: (value: unknown) => boolean): unknown => {
+    try {
+      const option: unknown = options?.[name]
+      const value: unknown = typeof option === 'function' ? option(input) : option
+      if (isUsable(value)) return value
+      // What `isSignedIn && user.email` gives for a stranger is no mistake.
+      if (value != null && value !== false) report(name, `gave ${kindOf(value)}, which cannot be used`)
+    } catch (error) {
+      report(name, `threw ${error instanceof Error ? error.name : 'something'}`)
+    }
+    return undefined
+  }
   const text = (name: 'user' | 'session' | 'operation' | 'project') => {
-    const value = resolve(options[name], input, (problem) => report(name, problem))
+    const value = answerOf(name, isText)
     return value === undefined ? undefined : String(value)
   }
   return () => ({
@@ -29,33 +41,34 @@ export function createIdentityResolver<Input>(
     session: text('session'),
     operation: text('operation'),
     project: text('project'),
-    skip: resolve(options.skip, input, (problem) => report('skip', problem)) === true,
+    skip: answerOf('skip', isBoolean) as boolean | undefined,
   })
 }
 
 /** Told of an option that could not be resolved. */
 export type IdentityReport = (option: string, problem: string) => void
 
+/** Says what is wrong with each option, once a minute. */
 export function createIdentityReport(
   diagnostics: DiagnosticLogger,
   mayLog: (topic: string) => boolean,
 ): IdentityReport {
   return (option, problem) => {
-    if (mayLog(option)) diagnostics.error({ option }, `the option ${option} of the middleware ${problem}: left unknown`)
+    if (mayLog(option)) diagnostics.error({ option }, `the option ${option} ${problem}; rows are recorded without it`)
   }
 }
 
-function resolve(
-  option: unknown,
-  input: unknown,
-  report: (problem: string) => void,
-): string | number | boolean | undefined {
-  try {
-    const value: unknown = typeof option === 'function' ? option(input) : option
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
-    if (value != null) report('gave an object or a promise, and must give a text at once')
-  } catch (error) {
-    report(`threw ${error instanceof Error ? error.name : 'a value'}`)
-  }
-  return undefined
+function isText(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'number'
+}
+
+function isBoolean(value: unknown): boolean {
+  return typeof value === 'boolean'
+}
+
+function kindOf(value: unknown): string {
+  if (!(value instanceof Promise)) return `a value of type ${typeof value}`
+  // Its failure is not the application's to handle: nobody there holds it.
+  value.catch(() => {})
+  return 'a promise'
 }

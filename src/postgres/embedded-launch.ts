@@ -6,9 +6,10 @@ import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TokenLedgerError } from '../errors.js'
+import { findProcess, isRunning, type ProcessIdentity } from '../recording/process-identity.js'
 import type { EmbeddedBinaries } from './embedded-binaries.js'
 import type { EmbeddedHome } from './embedded-home.js'
-import { findProcess, isRunning, type ProcessIdentity, stopServerProcess } from './process-identity.js'
+import { stopServerProcess } from './stop-server-process.js'
 
 /** What one start of a server needs. */
 export type Launch = {

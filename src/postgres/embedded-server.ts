@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { ConfigurationError, TokenLedgerError } from '../errors.js'
+import { findProcess, isRunning, type ProcessIdentity, readCommandLine } from '../recording/process-identity.js'
 import { findBinaryPackage, prepareBinaries } from './embedded-binaries.js'
 import { type EmbeddedHome, openHome, readPassword } from './embedded-home.js'
 import { findOwner, type Launch, launchServer, servesData } from './embedded-launch.js'
-import { findProcess, isRunning, type ProcessIdentity, readCommandLine, stopServerProcess } from './process-identity.js'
+import { stopServerProcess } from './stop-server-process.js'
 
 /** A PostgreSQL server of this machine, for development, tests and the demo. */
 export type EmbeddedServer = {

@@ -17,13 +17,17 @@ const configurationStates = new Set([
   '2200H',
 ])
 const configurationClasses = new Set(['28', '42'])
-const dataClasses = new Set(['21', '22', '23', '54'])
+const dataClasses = new Set(['21', '22', '23', '54', 'P0'])
+
+const away = 'it is being shut down or started'
+const broken = 'the connection broke'
+const silent = 'it did not answer in time'
 
 const meanings: Readonly<Record<string, string>> = {
   '08P01': 'the server, or a pooler before it, does not understand the connection',
   '2200H': 'the id sequence of token_usage_logs is exhausted; make the column a bigint',
-  '23505': 'an id of token_usage_logs is taken already; its sequence is behind its ids and must be set forward',
   '25006': 'the database is read-only',
+  '25P03': broken,
   '28000': 'the database refuses this user or this kind of connection',
   '28P01': 'the database refuses the password',
   '3D000': 'the database does not exist',
@@ -31,14 +35,29 @@ const meanings: Readonly<Record<string, string>> = {
   '42703': 'a column is missing; run tokenledger migrate',
   '42P01': 'a usage table is missing; run tokenledger migrate',
   '53100': 'its disk is full',
+  '40001': 'another transaction was in the way',
+  '40P01': 'another transaction was in the way',
   '53300': 'it has no connection left',
   '55P03': 'a lock on the table was not released in time',
   '57014': 'the write took too long and was cancelled',
-  '57P03': 'it is starting up',
+  '57P01': away,
+  '57P02': away,
+  '57P03': away,
+  'connection lost': broken,
+  EAI_AGAIN: 'its host name cannot be looked up now',
   ECONNREFUSED: 'nothing answers at its address',
-  SASL: 'it asks for a password and none is set',
+  ECONNRESET: broken,
+  EHOSTUNREACH: 'there is no way to its address',
+  ENETUNREACH: 'there is no way to its address',
   ENOTFOUND: 'its host name is not known',
+  EPIPE: broken,
+  ETIMEDOUT: silent,
+  'no TLS': 'it offers no encryption and the settings ask for it; see sslmode',
+  SASL: 'it asks for a password and none is set',
+  timeout: silent,
 }
+
+const takenId = 'an id of token_usage_logs is taken already; its sequence is behind its ids and must be set forward'
 
 /**
  * What an error of the driver means for the rows of the write. Only what PostgreSQL says of the data itself is about the
@@ -46,10 +65,25 @@ const meanings: Readonly<Record<string, string>> = {
  */
 export function toExportError(error: unknown): ExportError {
   if (error instanceof ExportError) return error
-  const { code, constraint, message } = error as { code?: unknown; constraint?: unknown; message?: unknown }
+  const { code, constraint, detail, message } = Object(error) as DriverError
   const reason = typeof code === 'string' && code !== '' ? code : reasonOf(String(message))
-  const kind = kindOf(reason, constraint)
+  if (reason === '23505' && isAboutId(constraint, detail)) {
+    return new ExportError('configuration', reason, `${takenId} (${reason})`)
+  }
+  const kind = kindOf(reason)
   return new ExportError(kind, reason, `${meaningOf(reason, kind)} (${reason})`)
+}
+
+type DriverError = {
+  readonly code?: unknown
+  readonly constraint?: unknown
+  readonly detail?: unknown
+  readonly message?: unknown
+}
+
+// The primary key of an adopted table may have any name, and the detail is missing where columns may not be read.
+function isAboutId(constraint: unknown, detail: unknown): boolean {
+  return /_pkey$/.test(String(constraint)) || /\(id\)=\(/.test(String(detail))
 }
 
 function meaningOf(reason: string, kind: ExportErrorKind): string {
@@ -57,10 +91,9 @@ function meaningOf(reason: string, kind: ExportErrorKind): string {
   return meanings[reason] ?? (kind === 'data' ? 'a value does not fit its column' : 'the write failed')
 }
 
-function kindOf(reason: string, constraint: unknown): ExportErrorKind {
-  if (reason === 'SASL' || certificateCode.test(reason)) return 'configuration'
+function kindOf(reason: string): ExportErrorKind {
+  if (reason === 'SASL' || reason === 'no TLS' || certificateCode.test(reason)) return 'configuration'
   if (!sqlState.test(reason)) return 'passing'
-  if (reason === '23505') return /_pkey$/.test(String(constraint)) ? 'configuration' : 'data'
   const stateClass = reason.slice(0, 2)
   if (configurationStates.has(reason) || configurationClasses.has(stateClass)) return 'configuration'
   return dataClasses.has(stateClass) ? 'data' : 'passing'
@@ -69,6 +102,7 @@ function kindOf(reason: string, constraint: unknown): ExportErrorKind {
 // The driver's own errors have no code, and fixed words.
 function reasonOf(message: string): string {
   if (/timeout/i.test(message)) return 'timeout'
+  if (/not support SSL/.test(message)) return 'no TLS'
   if (/^SASL/.test(message)) return 'SASL'
   return /connection/i.test(message) ? 'connection lost' : 'unknown'
 }

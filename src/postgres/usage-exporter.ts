@@ -1,4 +1,5 @@
-import type pg from 'pg'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ExportError } from '../errors.js'
 import type { UsageExporter, UsageLoss } from '../recording/exporter.js'
 import type { UsageRecord } from '../usage/usage-record.js'
 import { toExportError } from './error-kind.js'
@@ -8,6 +9,7 @@ import { insertRecords } from './insert-records.js'
 const lockTimeoutMs = 5000
 const statementTimeoutMs = 10_000
 const clientTimeoutMs = 15_000
+const connectTimeoutMs = 10_000
 const begin = `begin; set local statement_timeout = ${statementTimeoutMs}; set local lock_timeout = ${lockTimeoutMs}`
 
 const insertDeadLetter = `insert into token_usage_dead_letters (event_id, code, reason, record)
@@ -18,20 +20,38 @@ const insertLoss = `insert into token_usage_losses (id, reason, records, input_t
 values ($1, $2, $3, $4, $5, to_timestamp($6::float8 / 1000), to_timestamp($7::float8 / 1000))
 on conflict (id) do nothing`
 
+/** The part of a `pg.Pool` that is used here: any pool of the `pg` package, of any version's types, is one. */
+export interface UsagePool {
+  connect(): Promise<UsageClient>
+  end(): Promise<void>
+  on(event: 'error', listener: () => void): unknown
+  off(event: 'error', listener: () => void): unknown
+}
+
+/** The part of a `pg.PoolClient` that is used here. */
+export interface UsageClient {
+  query(query: { readonly text: string; readonly values?: unknown[] }): Promise<unknown>
+  release(destroy?: boolean): void
+  on(event: 'error', listener: () => void): unknown
+  off(event: 'error', listener: () => void): unknown
+}
+
 /**
  * Writes usage records to PostgreSQL: each batch is one transaction on one connection, with nothing that a
  * transaction-mode pgbouncer would not carry. A pool that was handed in is left open by `close()`.
  */
 export class PostgresUsageExporter implements UsageExporter {
   readonly name = 'PostgreSQL'
-  readonly #pool: pg.Pool
-  readonly #ownsPool: 'owned' | 'borrowed'
-  #client: pg.PoolClient | undefined
+  readonly #pool: UsagePool
+  readonly #ownership: 'owned' | 'borrowed'
+  #client: UsageClient | undefined
   #closing: Promise<void> | undefined
 
-  constructor(pool: pg.Pool, ownership: 'owned' | 'borrowed') {
+  constructor(pool: UsagePool, ownership: 'owned' | 'borrowed') {
     this.#pool = pool
-    this.#ownsPool = ownership
+    this.#ownership = ownership
+    // An idle connection may be lost at any time, and a pool to which nobody listens then ends the process.
+    pool.on('error', ignore)
   }
 
   async export(records: readonly UsageRecord[]): Promise<void> {
@@ -58,15 +78,15 @@ export class PostgresUsageExporter implements UsageExporter {
   }
 
   async #close(): Promise<void> {
-    if (this.#ownsPool === 'borrowed') return
-    // A pool does not end while a client is checked out. Ending the client makes its query fail and gives it back.
-    void (this.#client as unknown as pg.Client | undefined)?.end().catch(() => undefined)
-    await this.#pool.end()
+    // What still waits for an answer is cut off: a pool does not end, ours or theirs, while a client is checked out.
+    cutOff(this.#client)
+    if (this.#ownership === 'owned') await this.#pool.end()
+    else this.#pool.off('error', ignore)
   }
 
   async #write(statement: Statement): Promise<void> {
     try {
-      this.#client = await this.#pool.connect()
+      this.#client = await this.#connect()
       await inTransaction(this.#client, statement)
     } catch (error) {
       throw toExportError(error)
@@ -74,18 +94,30 @@ export class PostgresUsageExporter implements UsageExporter {
       this.#client = undefined
     }
   }
+
+  // A borrowed pool may let a request wait for ever. It has no way to take one back: a client that comes late is returned.
+  async #connect(): Promise<UsageClient> {
+    const connecting = this.#pool.connect()
+    const giveUp = new AbortController()
+    const timeout = sleep(connectTimeoutMs, undefined, { ref: false, signal: giveUp.signal }).catch(ignore)
+    const client = await Promise.race([connecting, timeout]).finally(() => giveUp.abort())
+    const isClosed = this.#closing !== undefined
+    if (client && !isClosed) return client
+    connecting.then((late) => late.release(), ignore)
+    throw isClosed
+      ? new ExportError('passing', 'closed', 'the exporter is closed')
+      : new ExportError('passing', 'timeout', 'the pool gave no connection in time (timeout)')
+  }
 }
 
 type Statement = { readonly text: string; readonly values?: unknown[] }
 
-async function inTransaction(client: pg.PoolClient, statement: Statement): Promise<void> {
-  const run = (query: Statement) => client.query({ ...query, query_timeout: clientTimeoutMs } as pg.QueryConfig)
-  const ignore = () => {}
+async function inTransaction(client: UsageClient, statement: Statement): Promise<void> {
   client.on('error', ignore)
   try {
-    await run({ text: begin })
-    await run(statement)
-    await run({ text: 'commit' })
+    await run(client, { text: begin })
+    await run(client, statement)
+    await run(client, { text: 'commit' })
   } catch (error) {
     // After anything but a refusal of data the connection may be dead, or still busy: nobody gets it again.
     const isUsable = toExportError(error).kind === 'data' && (await rollback(client))
@@ -97,11 +129,23 @@ async function inTransaction(client: pg.PoolClient, statement: Statement): Promi
   client.release()
 }
 
-async function rollback(client: pg.PoolClient): Promise<boolean> {
+async function rollback(client: UsageClient): Promise<boolean> {
   try {
-    await client.query({ text: 'rollback', query_timeout: clientTimeoutMs } as pg.QueryConfig)
+    await run(client, { text: 'rollback' })
     return true
   } catch {
     return false
   }
 }
+
+function run(client: UsageClient, statement: Statement): Promise<unknown> {
+  const query = { ...statement, query_timeout: clientTimeoutMs }
+  return client.query(query)
+}
+
+// Ending a client makes the query that it waits for fail, which gives it back to its pool.
+function cutOff(client: UsageClient | undefined): void {
+  void (client as (UsageClient & { end?(): Promise<void> }) | undefined)?.end?.().catch(ignore)
+}
+
+function ignore(): void {}

@@ -1,13 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import PQueue from 'p-queue'
 import type { ExportError } from '../errors.js'
-import type { DraftRecord } from '../usage/draft-record.js'
-import { createLineLimiter, type DiagnosticLogger } from './diagnostics.js'
-import { exportBatch } from './export-batch.js'
+import { type DraftRecord, withOwnTexts } from '../usage/draft-record.js'
+import { BatchWriter } from './batch-writer.js'
+import type { DiagnosticLogger } from './diagnostics.js'
+import { drain } from './drain.js'
 import type { UsageExporter } from './exporter.js'
-import { Losses, type LossReason } from './losses.js'
+import { Losses } from './losses.js'
 import { Outage } from './outage.js'
 import { PendingRecords } from './pending-records.js'
+import type { RecordSource } from './record-source.js'
+import type { Backlog } from './spool/backlog.js'
+import { openSpool, type Spool, type SpoolSettings } from './spool/spool.js'
+import { WakeUp } from './wake-up.js'
 
 export type BatchProcessorSettings = {
   /** Rows that trigger a write. */
@@ -16,10 +21,15 @@ export type BatchProcessorSettings = {
   readonly maxBatchSize: number
   readonly flushIntervalMs: number
   readonly maxMemoryMb: number
+  /** Where rows are kept on disk until they are written; in memory only, if left out. */
+  readonly spool?: SpoolSettings | undefined
 }
 
-const smallestBatch = 10
-const longestPauseInDrainMs = 1000
+/** What became of the rows that were not written at the end. */
+export type LeftOver = { readonly spooled: number; readonly lost: number }
+
+type Target = { readonly pending: number; readonly backlog: number }
+
 const exporterCloseMs = 200
 
 /**
@@ -27,88 +37,123 @@ const exporterCloseMs = 200
  *
  * Pending records are written when there are `batchSize` of them or `flushIntervalMs` after the first; while a write
  * runs, the next ones pile up and go out together after it. A write that fails leaves its records where they were: the
- * next try comes after a pause and sends the same rows with the same ids. Only a record that finds no room in memory, or
- * that nothing would take, is dropped, and is then counted as a loss.
+ * next try comes after a pause and sends the same rows with the same ids. Only a record that finds no room, neither in
+ * memory nor in the spool, or that nothing would take, is dropped, and is then counted as a loss.
  */
 export class BatchProcessor {
   readonly #settings: BatchProcessorSettings
   readonly #exporter: UsageExporter
   readonly #diagnostics: DiagnosticLogger
-  readonly #mayLog = createLineLimiter()
   readonly #pending: PendingRecords
-  readonly #losses = new Losses()
+  readonly #spool: Spool | undefined
+  readonly #losses: Losses
   readonly #outage: Outage
+  readonly #writer: BatchWriter
   readonly #writes = new PQueue({ concurrency: 1 })
+  readonly #wakeUp = new WakeUp(() => void this.flush())
   #accepted = 0
-  #written = 0
-  #deadLettered = 0
-  #batchLimit: number
   #isWriting = false
   #isClosed = false
   #hasStore = true
+  #abandonWrite: () => void = () => {}
   #closing: Promise<void> | undefined
-  #timer: NodeJS.Timeout | undefined
-  #immediate: NodeJS.Immediate | undefined
 
   constructor(settings: BatchProcessorSettings, exporter: UsageExporter, diagnostics: DiagnosticLogger) {
     this.#settings = settings
     this.#exporter = exporter
     this.#diagnostics = diagnostics
     this.#outage = new Outage(exporter.name, diagnostics)
-    this.#batchLimit = settings.maxBatchSize
+    this.#losses = new Losses({ maxMemoryMb: settings.maxMemoryMb, storeName: exporter.name }, diagnostics)
+    this.#writer = new BatchWriter(settings.maxBatchSize, { exporter, losses: this.#losses, diagnostics })
     this.#pending = new PendingRecords(settings.maxMemoryMb * 1024 * 1024)
+    this.#spool = openSpool(settings.spool, {
+      pending: this.#pending,
+      diagnostics,
+      onLost: (reason, count) => this.#losses.dropMany(reason, count),
+      onOrphans: () => this.#schedule(),
+    })
+    this.#schedule()
   }
 
   /** Takes a record or, where there is no room, counts its loss. Never throws, never waits. */
   push(draft: DraftRecord): void {
     this.#accepted += 1
-    if (this.#isClosed) this.#drop('closed', draft)
-    else if (!this.#pending.push(draft)) this.#drop('memory_full', draft)
-    else if (this.#timer === undefined || this.#pending.count === this.#settings.batchSize) this.#schedule()
+    if (this.#isClosed) this.#losses.drop('closed', draft)
+    else if (!this.#pending.push(this.#outage.isOn ? withOwnTexts(draft) : draft)) this.#spill(draft)
+    else {
+      this.#spool?.requestWrite()
+      if (!this.#wakeUp.hasTimer || this.#pending.count === this.#settings.batchSize) this.#schedule()
+    }
   }
 
   /** Counts an entry of which nothing could be read. */
   refuseEntry(): void {
     this.#accepted += 1
-    this.#drop('unreadable_entry')
+    this.#losses.drop('unreadable_entry')
     this.#schedule()
   }
 
-  /** Says at once, and not at the first write only, that there is no store to write to; a drain will not wait for one. */
+  /** There is no store to write to, and nothing that happens to this process will give it one: no write is tried. */
   reportMissingStore(error: ExportError): void {
     this.#hasStore = false
-    this.#fail(error)
+    this.#outage.begin(error)
+    const kept = this.#spool
+      ? 'Rows are kept in the spool until a process with the same spool has a database'
+      : `Rows are kept in memory, up to ${this.#settings.maxMemoryMb} MB, and are lost when this process ends`
+    this.#diagnostics.error({ reason: error.reason }, `no usage rows are written: ${error.message}. ${kept}`)
   }
 
-  /** Resolves when what is pending now is settled, or when a try to write it has failed. Never rejects. */
+  /** Resolves when what waits now, in memory or on disk, is settled, when a try to write it has failed, or when `close()` gives up. Never rejects. */
   async flush(): Promise<void> {
-    const target = this.#pending.settledCount + this.#pending.count
+    if (!this.#hasStore) return
+    const target = { pending: endOf(this.#pending), backlog: this.#spool ? endOf(this.#spool.backlog) : 0 }
     const failures = this.#outage.failures
     await this.#writes.add(() => this.#writeUntil(target, failures))
   }
 
-  /** Writes until nothing is pending, trying again for `timeoutMs` at most. Never rejects. */
-  async drain(timeoutMs: number): Promise<void> {
-    const giveUp = new AbortController()
-    const timeout = sleep(timeoutMs, undefined, { signal: giveUp.signal }).catch(() => undefined)
-    await Promise.race([this.#drainUntil(performance.now() + timeoutMs, giveUp.signal), timeout])
-    giveUp.abort()
+  /** Writes until nothing of this process is left, trying again for `timeoutMs` at most; 25 seconds where that is no number. Never rejects. */
+  drain(timeoutMs?: number): Promise<void> {
+    const isDrained = () => !this.#hasStore || !this.hasWork
+    const pauseMs = () => (this.#outage.isOn ? this.#outage.pauseMs : 0)
+    return drain({ flush: () => this.flush(), isDrained, pauseMs }, timeoutMs)
   }
 
-  /** Drains, counts what is left as lost, and closes the exporter. Never rejects. */
-  close(timeoutMs: number): Promise<void> {
+  /** Drains, leaves what is left as `end()` does, and closes the exporter. Never rejects. */
+  close(timeoutMs?: number): Promise<void> {
     this.#closing ??= this.#close(timeoutMs)
     return this.#closing
+  }
+
+  /**
+   * Nothing is taken or written any more. What is left waits in the spool for the next start, or is counted as lost.
+   * Synchronous: also for a process that ends now.
+   */
+  end(): LeftOver {
+    if (this.#isClosed) return { spooled: 0, lost: 0 }
+    this.#isClosed = true
+    this.#writer.stop()
+    this.#wakeUp.cancel()
+    this.#abandonWrite()
+    const lost = this.#spool ? this.#spool.leave() : this.#pending.abandon()
+    for (const draft of lost) this.#losses.add('closed', draft)
+    return { spooled: this.#spool?.count ?? 0, lost: lost.length }
+  }
+
+  /** Whether there is anything to write: rows of this process, or counts of lost ones. */
+  get hasWork(): boolean {
+    return this.#pending.count > 0 || !this.#losses.isEmpty || (this.#spool?.backlog.count ?? 0) > 0
   }
 
   stats() {
     return {
       isFailing: this.#outage.isOn,
       isClosed: this.#isClosed,
-      accepted: this.#accepted,
-      written: this.#written,
+      accepted: this.#accepted + (this.#spool?.backlog.takenOver ?? 0),
+      recovered: this.#spool?.backlog.takenOver ?? 0,
+      written: this.#writer.written,
       pending: this.#pending.count,
-      deadLettered: this.#deadLettered,
+      spooled: this.#spool?.count ?? 0,
+      deadLettered: this.#writer.deadLettered,
       dropped: this.#losses.total,
       droppedByReason: this.#losses.byReason,
       retries: this.#outage.failures,
@@ -116,37 +161,25 @@ export class BatchProcessor {
     }
   }
 
+  #spill(draft: DraftRecord): void {
+    if (!this.#spool) this.#losses.drop('memory_full', draft)
+    else if (!this.#spool.spill(draft)) this.#losses.drop('spool_full', draft)
+  }
+
   #schedule(): void {
-    if (this.#isWriting || this.#isClosed || (this.#pending.count === 0 && this.#losses.isEmpty)) return
-    if (this.#outage.isOn) this.#wakeAfter(this.#outage.pauseMs)
-    else if (this.#pending.count < this.#settings.batchSize) this.#wakeAfter(this.#settings.flushIntervalMs)
-    else this.#immediate ??= setImmediate(() => this.#wake())
+    const hasBacklog = this.#spool?.backlog.isWaiting ?? false
+    if (this.#isWriting || this.#isClosed || !this.#hasStore || !(this.hasWork || hasBacklog)) return
+    if (this.#outage.isOn) this.#wakeUp.after(this.#outage.pauseMs)
+    else if (hasBacklog || this.#pending.count >= this.#settings.batchSize) this.#wakeUp.nextTurn()
+    else this.#wakeUp.after(this.#settings.flushIntervalMs)
   }
 
-  #wakeAfter(delayMs: number): void {
-    this.#timer ??= setTimeout(() => this.#wake(), delayMs).unref()
-  }
-
-  #wake(): void {
-    this.#cancelWaking()
-    void this.flush()
-  }
-
-  #cancelWaking(): void {
-    clearTimeout(this.#timer)
-    clearImmediate(this.#immediate)
-    this.#timer = undefined
-    this.#immediate = undefined
-  }
-
-  async #writeUntil(target: number, failures: number): Promise<void> {
+  async #writeUntil(target: Target, failures: number): Promise<void> {
     if (this.#outage.failures !== failures || this.#isClosed) return
-    this.#cancelWaking()
+    this.#wakeUp.cancel()
     this.#isWriting = true
     try {
-      while (this.#pending.settledCount < target && !this.#isClosed) await this.#writeBatch()
-      if (!this.#losses.isEmpty) await this.#losses.store((loss) => this.#exporter.exportLoss(loss))
-      this.#outage.end(this.#losses.total)
+      await this.#unlessAbandoned(this.#write(target))
     } catch (error) {
       this.#fail(error)
     } finally {
@@ -155,71 +188,63 @@ export class BatchProcessor {
     }
   }
 
-  async #writeBatch(): Promise<void> {
-    const records = this.#pending.peek(this.#batchLimit)
-    await exportBatch(this.#exporter, records, {
-      written: (count) => this.#settle(count, () => (this.#written += count)),
-      deadLettered: (refusal) => this.#settle(1, () => this.#reportDeadLetter(refusal)),
-      dropped: () => this.#settle(1, (drafts) => this.#drop('refused', drafts[0])),
-      isStopped: () => this.#isClosed,
-    })
-    this.#batchLimit = Math.min(this.#settings.maxBatchSize, this.#batchLimit * 2)
+  async #write(target: Target): Promise<void> {
+    while (this.#pending.settledCount < target.pending && !this.#isClosed) await this.#writeBatch(this.#pending)
+    if (this.#spool) await this.#writeBacklog(this.#spool.backlog, target.backlog)
+    if (!this.#losses.isEmpty && !this.#isClosed) await this.#losses.store((loss) => this.#exporter.exportLoss(loss))
+    if (!this.#isClosed) this.#outage.end(this.#losses.total)
   }
 
-  // After the deadline of close() the records have been counted as lost already, whatever a late answer says.
-  #settle(count: number, account: (drafts: DraftRecord[]) => void): void {
-    if (!this.#isClosed) account(this.#pending.settle(count))
-  }
-
-  // A smaller batch next time: a slow connection may carry that within its time limit.
-  #fail(error: unknown): void {
-    if (this.#isClosed) return
-    this.#batchLimit = Math.max(Math.min(smallestBatch, this.#settings.maxBatchSize), this.#batchLimit >> 1)
-    const { maxMemoryMb } = this.#settings
-    const memoryMb = this.#pending.bytes / 1024 / 1024
-    this.#outage.fail(error, { pending: this.#pending.count, memoryMb, maxMemoryMb })
-  }
-
-  #reportDeadLetter(refusal: ExportError): void {
-    this.#deadLettered += 1
-    if (!this.#mayLog('dead letter')) return
-    const fields = { reason: refusal.reason, deadLettered: this.#deadLettered }
-    const message = `${this.#exporter.name} refused a usage row: ${refusal.message}. It is kept whole among the dead letters`
-    this.#diagnostics.error(fields, message)
-  }
-
-  #drop(reason: LossReason, draft?: DraftRecord): void {
-    this.#losses.add(reason, draft)
-    if (!this.#mayLog(reason)) return
-    const message = `a usage row was lost (${reason}); ${this.#losses.total} so far, each counted`
-    this.#diagnostics.error({ reason, dropped: this.#losses.total }, message)
-  }
-
-  async #close(timeoutMs: number): Promise<void> {
-    await this.drain(timeoutMs)
-    this.#isClosed = true
-    this.#cancelWaking()
-    this.#dropRest()
-    await Promise.race([
-      this.#exporter.close().catch(() => undefined),
-      sleep(exporterCloseMs, undefined, { ref: false }),
-    ])
-  }
-
-  async #drainUntil(deadline: number, signal: AbortSignal): Promise<void> {
-    while (performance.now() < deadline) {
-      await this.flush()
-      if (!this.#hasStore || (this.#pending.count === 0 && this.#losses.isEmpty)) return
-      const pauseMs = this.#outage.isOn ? Math.min(this.#outage.pauseMs, longestPauseInDrainMs) : 0
-      await sleep(pauseMs, undefined, { signal }).catch(() => undefined)
+  // New rows do not wait until a long backlog is written.
+  async #writeBacklog(backlog: Backlog, target: number): Promise<void> {
+    while (backlog.isWaiting && !this.#isClosed) {
+      await this.#writeBatch(backlog)
+      if (backlog.settledCount >= target) return
+      if (this.#pending.count >= this.#settings.batchSize) await this.#writeBatch(this.#pending)
     }
   }
 
-  #dropRest(): void {
-    const rest = this.#pending.settle(this.#pending.count)
-    for (const draft of rest) this.#losses.add('closed', draft)
-    if (rest.length === 0) return
-    const message = `closed before ${this.#exporter.name} took ${rest.length} usage rows: they are lost`
-    this.#diagnostics.error({ lost: rest.length }, message)
+  // A store may hang. Whoever waits for it is set free when close() gives up.
+  #unlessAbandoned(work: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#abandonWrite = resolve
+      work.then(resolve, reject)
+    })
   }
+
+  async #writeBatch(source: RecordSource): Promise<void> {
+    await this.#writer.write(source)
+    this.#outage.easeOff()
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isClosed) return
+    if (!this.#outage.isOn) this.#pending.copyTexts()
+    this.#writer.shrink()
+    this.#outage.fail(error, {
+      pending: this.#pending.count,
+      spooled: this.#spool?.count ?? 0,
+      memoryMb: this.#pending.bytes / 1024 / 1024,
+      maxMemoryMb: this.#settings.maxMemoryMb,
+    })
+  }
+
+  async #close(timeoutMs: number | undefined): Promise<void> {
+    this.#spool?.stopTakingOver()
+    await this.drain(timeoutMs)
+    this.#reportLeftOver(this.end())
+    const closing = Promise.resolve().then(() => this.#exporter.close())
+    await Promise.race([closing.catch(() => undefined), sleep(exporterCloseMs, undefined, { ref: false })])
+  }
+
+  #reportLeftOver({ spooled, lost }: LeftOver): void {
+    const before = (rows: number) => `closed before ${this.#exporter.name} took ${rows} usage rows`
+    if (lost > 0) this.#diagnostics.error({ lost }, `${before(lost)}: they are lost`)
+    if (spooled > 0)
+      this.#diagnostics.warn({ spooled }, `${before(spooled)}: they wait in the spool for the next start`)
+  }
+}
+
+function endOf(source: RecordSource): number {
+  return source.settledCount + source.count
 }

@@ -5,13 +5,18 @@ export interface DiagnosticLogger {
   error(fields: object, message: string): void
 }
 
-/** The same logger, whose own failures go no further. */
-export function createSafeDiagnostics(logger: DiagnosticLogger): DiagnosticLogger {
+/**
+ * The same logger, whose own failures go no further: a broken one must not break the application. Among the lines of
+ * others `prefix` says whose these are.
+ */
+export function createSafeDiagnostics(logger: DiagnosticLogger, prefix = ''): DiagnosticLogger {
+  const ignore = () => {}
   const safely = (level: keyof DiagnosticLogger) => (fields: object, message: string) => {
     try {
-      logger[level](fields, message)
+      const result: unknown = logger[level](fields, prefix + message)
+      if (result instanceof Promise) result.catch(ignore)
     } catch {
-      // A broken logger must not break the application that logs through it.
+      // Nothing is left to say it to.
     }
   }
   return { info: safely('info'), warn: safely('warn'), error: safely('error') }

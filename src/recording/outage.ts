@@ -12,6 +12,8 @@ export type LastError = {
 /** What a line about an outage tells of the records meanwhile. */
 export type OutageFigures = {
   readonly pending: number
+  /** On disk only. */
+  readonly spooled: number
   readonly memoryMb: number
   readonly maxMemoryMb: number
 }
@@ -31,6 +33,7 @@ export class Outage {
   readonly #diagnostics: DiagnosticLogger
   readonly #mayLog = createLineLimiter()
   #since: number | undefined
+  #isReported = false
   #droppedAtEnd = 0
   #failuresInRow = 0
   #failures = 0
@@ -62,33 +65,45 @@ export class Outage {
 
   /** A write failed. An error that the exporter did not classify counts as passing: nothing is given up for it. */
   fail(error: unknown, figures: OutageFigures): void {
-    const failure =
-      error instanceof ExportError ? error : new ExportError('passing', 'unknown', 'the write failed', { cause: error })
-    this.#since ??= performance.now()
+    const failure = error instanceof ExportError ? error : unclassified(error)
+    this.begin(failure)
     this.#failures += 1
     this.#failuresInRow += 1
     const pauseMs = pauseAfter(failure.kind, this.#failuresInRow)
     this.#retryAt = performance.now() + pauseMs
-    this.#lastError = { at: new Date(), kind: failure.kind, reason: failure.reason, message: failure.message }
     if (this.#mayLog(failure.kind)) this.#report(failure, figures, pauseMs)
   }
 
-  /** A write succeeded. */
-  end(dropped: number): void {
-    if (this.#since === undefined) return
-    const seconds = ((performance.now() - this.#since) / 1000).toFixed(1)
-    const lost = dropped - this.#droppedAtEnd
-    this.#since = undefined
+  /** From now on the store takes nothing, for this reason; nothing is said of it. */
+  begin(failure: ExportError): void {
+    this.#since ??= performance.now()
+    this.#lastError = { at: new Date(), kind: failure.kind, reason: failure.reason, message: failure.message }
+  }
+
+  /** Some rows were taken: should the next write fail, the pauses begin short again. */
+  easeOff(): void {
     this.#failuresInRow = 0
+  }
+
+  /** Everything was taken. Nothing is said of the end of an outage of whose beginning nothing was said. */
+  end(dropped: number): void {
+    const lost = dropped - this.#droppedAtEnd
+    const since = this.#isReported ? this.#since : undefined
     this.#droppedAtEnd = dropped
-    const loss =
-      lost === 0 ? 'nothing was lost' : `${lost} usage rows found no room and were lost, and are counted as such`
+    this.#failuresInRow = 0
+    this.#isReported = false
+    this.#since = undefined
+    if (since === undefined) return
+    const seconds = ((performance.now() - since) / 1000).toFixed(1)
+    const loss = lost === 0 ? 'nothing was lost' : `${lost} usage rows were lost meanwhile; their number is stored`
     this.#diagnostics.info({ lost }, `${this.#storeName} takes usage rows again after ${seconds} s: ${loss}`)
   }
 
   #report(failure: ExportError, figures: OutageFigures, pauseMs: number): void {
-    const { pending, memoryMb, maxMemoryMb } = figures
-    const kept = `${pending} usage rows are kept in memory (${memoryMb.toFixed(1)} of ${maxMemoryMb} MB)`
+    this.#isReported = true
+    const { pending, spooled, memoryMb, maxMemoryMb } = figures
+    const onDisk = spooled > 0 ? ` and ${spooled} in the spool` : ''
+    const kept = `${pending} usage rows are kept in memory (${memoryMb.toFixed(1)} of ${maxMemoryMb} MB)${onDisk}`
     const next = `next try in ${(pauseMs / 1000).toFixed(1)} s`
     const fields = { kind: failure.kind, reason: failure.reason, pending, failures: this.#failures }
     if (failure.kind === 'configuration') {
@@ -103,6 +118,12 @@ export class Outage {
       )
     }
   }
+}
+
+// Its message may hold values of rows; its class says enough.
+function unclassified(error: unknown): ExportError {
+  const name = error instanceof Error && error.name !== 'Error' ? error.name : 'unknown'
+  return new ExportError('passing', name, `the write failed (${name})`, { cause: error })
 }
 
 function pauseAfter(kind: ExportErrorKind, failuresInRow: number): number {

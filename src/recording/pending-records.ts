@@ -1,26 +1,33 @@
-import type { DraftRecord } from '../usage/draft-record.js'
+import { bytesOf, type DraftRecord, withOwnTexts } from '../usage/draft-record.js'
 import { toUsageRecord } from '../usage/to-usage-record.js'
 import type { UsageRecord } from '../usage/usage-record.js'
+import type { RecordSource } from './record-source.js'
 
-type Pending = { readonly draft: DraftRecord; record: UsageRecord | undefined }
+/** A record in memory. `segment` is where its copy on disk is, if it has one. */
+export type PendingRecord = { draft: DraftRecord; record: UsageRecord | undefined; segment: SpoolSegment | undefined }
 
-/** The records in memory, oldest first, bounded in bytes. A record stays until it is told to be settled. */
-export class PendingRecords {
+/** The part of a spool's segment that is told when a copy is not needed any more. */
+export interface SpoolSegment {
+  acknowledge(): void
+}
+
+/** The records in memory, bounded in bytes. */
+export class PendingRecords implements RecordSource {
   readonly #maxBytes: number
-  #items: Pending[] = []
-  #head = 0
+  readonly #items: PendingRecord[] = []
   #bytes = 0
   #settledCount = 0
+  /** All items before this one have a segment. */
+  #firstUnspooled = 0
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
   get count(): number {
-    return this.#items.length - this.#head
+    return this.#items.length
   }
 
-  /** Records settled since the beginning. */
   get settledCount(): number {
     return this.#settledCount
   }
@@ -31,30 +38,62 @@ export class PendingRecords {
 
   /** False where the record has no room; it is then not taken. */
   push(draft: DraftRecord): boolean {
-    if (this.#bytes + draft.bytes > this.#maxBytes) return false
-    this.#bytes += draft.bytes
-    this.#items.push({ draft, record: undefined })
+    const bytes = this.#bytes + bytesOf(draft)
+    if (bytes > this.#maxBytes) return false
+    this.#bytes = bytes
+    this.#items.push({ draft, record: undefined, segment: undefined })
     return true
   }
 
-  /** The rows of the oldest `count` records. Asked again they are the same rows, with the same ids. */
-  peek(count: number): UsageRecord[] {
-    return this.#items.slice(this.#head, this.#head + count).map((item) => {
-      item.record ??= toUsageRecord(item.draft)
-      return item.record
-    })
+  /** The records may stay long: what their texts were cut out of is let go. */
+  copyTexts(): void {
+    for (const item of this.#items) item.draft = withOwnTexts(item.draft)
   }
 
-  /** Forgets the oldest `count` records and returns their drafts. */
-  settle(count: number): DraftRecord[] {
-    const settled = this.#items.slice(this.#head, this.#head + count).map((item) => item.draft)
-    for (const draft of settled) this.#bytes -= draft.bytes
-    this.#head += settled.length
-    this.#settledCount += settled.length
-    if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head)
-      this.#head = 0
-    }
-    return settled
+  peek(count: number): UsageRecord[] {
+    return this.#items.slice(0, count).map(recordOf)
   }
+
+  settle(count: number): DraftRecord[] {
+    const settled = this.#items.splice(0, count)
+    for (const { draft, segment } of settled) {
+      this.#bytes -= bytesOf(draft)
+      segment?.acknowledge()
+    }
+    this.#settledCount += settled.length
+    this.#firstUnspooled = Math.max(0, this.#firstUnspooled - settled.length)
+    return settled.map(({ draft }) => draft)
+  }
+
+  /** The oldest records that have no copy on disk, `count` at most. */
+  unspooled(count: number): PendingRecord[] {
+    while (this.#items[this.#firstUnspooled]?.segment !== undefined) this.#firstUnspooled += 1
+    const found: PendingRecord[] = []
+    for (let index = this.#firstUnspooled; index < this.#items.length && found.length < count; index++) {
+      const item = this.#items[index]
+      if (item?.segment === undefined && item !== undefined) found.push(item)
+    }
+    return found
+  }
+
+  /** The copies in this segment are gone. */
+  forgetSegment(segment: SpoolSegment): void {
+    for (const item of this.#items) if (item.segment === segment) item.segment = undefined
+    this.#firstUnspooled = 0
+  }
+
+  /** Forgets all records, and returns those of which no copy is left. */
+  abandon(): DraftRecord[] {
+    const all = this.#items.splice(0)
+    this.#bytes = 0
+    this.#settledCount += all.length
+    this.#firstUnspooled = 0
+    return all.filter(({ segment }) => segment === undefined).map(({ draft }) => draft)
+  }
+}
+
+/** The row of a record: once made it stays the same, whoever asks first. */
+export function recordOf(item: PendingRecord): UsageRecord {
+  item.record ??= toUsageRecord(item.draft)
+  return item.record
 }

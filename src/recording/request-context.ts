@@ -1,6 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { EventEmitter } from 'node:events'
 import type { CallerIdentity, DraftRecord } from '../usage/draft-record.js'
+import { boundedText, ownText } from '../usage/own-text.js'
 import { toPicoUsd } from '../usage/pico-usd.js'
+import { isTokenCount } from '../usage/token-count.js'
 
 /** What a request has used so far. `costUsd` is null while any of its calls has no known cost. */
 export type RequestUsage = {
@@ -11,31 +14,47 @@ export type RequestUsage = {
   readonly costUsd: number | null
 }
 
+/** Who is calling, and whether the calls are recorded at all. */
+export type ContextIdentity = CallerIdentity & { readonly skip?: boolean | undefined }
+
 /** Tells who is calling; asked when the first record of the request is made, so that authentication may come later. */
-export type IdentityResolver = () => CallerIdentity & { readonly skip?: boolean }
+export type IdentityResolver = () => ContextIdentity
+
+// Work that starts its own successor inside its context would make a chain without an end.
+const deepestNesting = 100
+const nobody: ContextIdentity = {}
 
 /** One request, job or procedure; contexts nest, and an inner one falls back to the outer one for what it does not say. */
 export class RequestContext {
-  readonly #resolve: IdentityResolver
   readonly #outer: RequestContext | undefined
-  #identity: (CallerIdentity & { readonly skip?: boolean }) | undefined
+  readonly #depth: number
+  #resolve: IdentityResolver | undefined
+  #identity: ContextIdentity
   #calls = 0
   #inputTokens = 0
   #outputTokens = 0
   #picoUsd: bigint | null = 0n
 
   constructor(resolve: IdentityResolver, outer: RequestContext | undefined) {
+    const isTooDeep = outer !== undefined && outer.#depth === deepestNesting
+    this.#outer = isTooDeep ? undefined : outer
+    this.#depth = this.#outer === undefined ? 0 : this.#outer.#depth + 1
+    this.#identity = isTooDeep ? outer.identity : nobody
     this.#resolve = resolve
-    this.#outer = outer
   }
 
-  /** Asks once, and remembers the answer. A resolver that throws leaves the caller unknown. */
-  get identity(): CallerIdentity & { readonly skip?: boolean } {
-    this.#identity ??= { ...this.#outer?.identity, ...definedOnly(this.#resolve()) }
+  /** Asks once, and remembers the answer. */
+  get identity(): ContextIdentity {
+    const resolve = this.#resolve
+    if (resolve === undefined) return this.#identity
+    // Forgotten first: a resolver that makes a record itself must not be asked by that again.
+    this.#resolve = undefined
+    this.#identity = { ...this.#identity, ...this.#outer?.identity }
+    this.#identity = { ...this.#identity, ...definedOnly(resolve()) }
     return this.#identity
   }
 
-  /** What was recorded in this context and those inside it. */
+  /** What was recorded in this context and those inside it, to a depth of a hundred. */
   get usage(): RequestUsage {
     return {
       calls: this.#calls,
@@ -48,8 +67,8 @@ export class RequestContext {
 
   add(draft: DraftRecord): void {
     this.#calls += 1
-    if (Number.isSafeInteger(draft.inputTokens)) this.#inputTokens += draft.inputTokens as number
-    if (Number.isSafeInteger(draft.outputTokens)) this.#outputTokens += draft.outputTokens as number
+    if (isTokenCount(draft.inputTokens)) this.#inputTokens += draft.inputTokens
+    if (isTokenCount(draft.outputTokens)) this.#outputTokens += draft.outputTokens
     if (this.#picoUsd !== null) {
       const pico = draft.costEstimate == null ? null : toPicoUsd(draft.costEstimate)
       this.#picoUsd = pico === null ? null : this.#picoUsd + pico
@@ -61,6 +80,7 @@ export class RequestContext {
 /** The async-local store of one logger's request contexts. */
 export class RequestContexts {
   readonly #storage = new AsyncLocalStorage<RequestContext>()
+  readonly #bound = new WeakMap<EventEmitter, RequestContext>()
 
   get current(): RequestContext | undefined {
     return this.#storage.getStore()
@@ -74,8 +94,23 @@ export class RequestContexts {
   run<T>(context: RequestContext, fn: () => T): T {
     return this.#storage.run(context, fn)
   }
+
+  /** From now on all events of `emitter` happen in `context`; the last context that it is bound to counts. */
+  bindEvents(emitter: EventEmitter, context: RequestContext): void {
+    const isBound = this.#bound.has(emitter)
+    this.#bound.set(emitter, context)
+    if (isBound) return
+    const emit = emitter.emit
+    const enter = <T>(fn: () => T) => this.run(this.#bound.get(emitter) ?? context, fn)
+    emitter.emit = function boundEmit(this: EventEmitter, ...args) {
+      return enter(() => emit.apply(this, args))
+    }
+  }
 }
 
-function definedOnly<T extends object>(fields: T): Partial<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value != null && value !== '')) as Partial<T>
+function definedOnly(identity: ContextIdentity): ContextIdentity {
+  const defined = Object.entries(identity).filter(([, value]) => value !== undefined && value !== '')
+  return Object.fromEntries(
+    defined.map(([name, value]) => [name, typeof value === 'string' ? ownText(boundedText(value)) : value]),
+  )
 }

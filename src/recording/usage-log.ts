@@ -1,12 +1,12 @@
-import type { CallerIdentity } from '../usage/draft-record.js'
-import { draftRecord } from '../usage/draft-record.js'
+import { type CallerIdentity, type DraftRecord, draftRecord } from '../usage/draft-record.js'
 import type { UsageEntry } from '../usage/usage-record.js'
 import type { BatchProcessor } from './batch-processor.js'
 import type { DiagnosticLogger } from './diagnostics.js'
+import { OpenCalls } from './open-calls.js'
 import type { LastError } from './outage.js'
 import { watchProcessExit } from './process-exit.js'
 import type { RequestContext, RequestContexts } from './request-context.js'
-import type { CapturedCall, UsageRecorder } from './usage-recorder.js'
+import type { CapturedCall, OnAbort, OpenCall, UsageRecorder } from './usage-recorder.js'
 
 /**
  * `running`: rows are written. `retrying`: the last write failed and is tried again. `misconfigured`: somebody has to
@@ -17,10 +17,15 @@ export type UsageLoggerState = 'disabled' | 'running' | 'retrying' | 'misconfigu
 /** Counts of this process; always `accepted = written + pending + spooled + deadLettered + dropped`. */
 export type UsageLoggerStats = {
   readonly state: UsageLoggerState
+  /** Rows that were logged, and those that were recovered. */
   readonly accepted: number
+  /** Rows that ended processes left in the spool and this one took over. */
+  readonly recovered: number
   /** Rows the store has acknowledged, one that was there already included. */
   readonly written: number
+  /** Rows in memory. */
   readonly pending: number
+  /** Rows on disk that are not in memory. */
   readonly spooled: number
   readonly deadLettered: number
   readonly dropped: number
@@ -33,23 +38,38 @@ export type UsageLoggerStats = {
 /** An image request; its counts are fixed. */
 export type ImageEntry = Omit<UsageEntry, 'inputTokens' | 'outputTokens' | 'requestType' | 'usageSource'>
 
+export type UsageLogParts = {
+  readonly processor: BatchProcessor
+  readonly contexts: RequestContexts
+  readonly diagnostics: DiagnosticLogger
+  readonly settings: { readonly onAbort: OnAbort; readonly streamTimeoutMs: number }
+}
+
 const drainBeforeExitMs = 10_000
 const nobody: CallerIdentity = {}
+const imageFields = { inputTokens: 1, outputTokens: 1, requestType: 'image', usageSource: 'fixed' } as const
 
 /** Takes usage records from the application and from capture, and hands them to the batch processor. */
 export class UsageLog implements UsageRecorder {
   readonly diagnostics: DiagnosticLogger
+  readonly onAbort: OnAbort
   readonly #processor: BatchProcessor
   readonly #contexts: RequestContexts
+  readonly #openCalls: OpenCalls
   readonly #forgetExit: () => void
 
-  constructor(processor: BatchProcessor, contexts: RequestContexts, diagnostics: DiagnosticLogger) {
+  constructor({ processor, contexts, diagnostics, settings }: UsageLogParts) {
     this.#processor = processor
     this.#contexts = contexts
     this.diagnostics = diagnostics
+    this.onAbort = settings.onAbort
+    this.#openCalls = new OpenCalls(settings.streamTimeoutMs)
     this.#forgetExit = watchProcessExit({
-      hasPending: () => processor.stats().pending > 0,
-      drain: () => processor.drain(drainBeforeExitMs),
+      hasPending: () => processor.hasWork || this.#openCalls.count > 0,
+      drain: () => {
+        this.#openCalls.giveUpAll()
+        return processor.drain(drainBeforeExitMs)
+      },
       reportUnwritten: () => this.#reportUnwritten(),
     })
   }
@@ -60,24 +80,24 @@ export class UsageLog implements UsageRecorder {
 
   /** An image request counts 1 and 1, whatever the entry says. */
   logImage(entry: ImageEntry): void {
-    try {
-      const fixed = { inputTokens: 1, outputTokens: 1, requestType: 'image', usageSource: 'fixed' } as const
-      this.#record({ ...entry, ...fixed }, this.#contexts.current)
-    } catch {
-      this.#processor.refuseEntry()
-    }
+    this.#record(entry, this.#contexts.current, imageFields)
   }
 
-  startCall(): (call: CapturedCall) => void {
+  startCall(call: OpenCall): (captured: CapturedCall) => void {
     const context = this.#contexts.current
-    return (call) => this.#record(call, context)
+    this.#openCalls.add(call)
+    return (captured) => {
+      this.#openCalls.delete(call)
+      this.#record(captured, context)
+    }
   }
 
   flush(): Promise<void> {
     return this.#processor.flush()
   }
 
-  async close(timeoutMs: number): Promise<void> {
+  async close(timeoutMs?: number): Promise<void> {
+    this.#openCalls.giveUpAll()
     await this.#processor.close(timeoutMs)
     this.#forgetExit()
   }
@@ -85,14 +105,15 @@ export class UsageLog implements UsageRecorder {
   stats(): UsageLoggerStats {
     const { isFailing, isClosed, ...counts } = this.#processor.stats()
     const failing = counts.lastError?.kind === 'configuration' ? 'misconfigured' : 'retrying'
-    return { state: isClosed ? 'closed' : isFailing ? failing : 'running', spooled: 0, ...counts }
+    return { state: isClosed ? 'closed' : isFailing ? failing : 'running', ...counts }
   }
 
-  #record(entry: object, context: RequestContext | undefined): void {
+  #record(entry: object, context: RequestContext | undefined, fixed?: Partial<DraftRecord>): void {
     try {
       const identity = context?.identity
       if (identity?.skip) return
-      const draft = draftRecord(entry, identity ?? nobody, Date.now())
+      const asGiven = draftRecord(entry, identity ?? nobody, Date.now())
+      const draft = fixed === undefined ? asGiven : { ...asGiven, ...fixed }
       this.#processor.push(draft)
       context?.add(draft)
     } catch {
@@ -101,11 +122,11 @@ export class UsageLog implements UsageRecorder {
   }
 
   #reportUnwritten(): void {
-    const { pending } = this.#processor.stats()
+    this.#openCalls.giveUpAll()
+    const { spooled, lost } = this.#processor.end()
+    const ends = (rows: number) => `the process ends with ${rows} usage rows not written`
     const advice = 'await usage.close() before the process ends'
-    this.diagnostics.error(
-      { lost: pending },
-      `the process ends with ${pending} usage rows not written: they are lost; ${advice}`,
-    )
+    if (lost > 0) this.diagnostics.error({ lost }, `${ends(lost)}: they are lost; ${advice}`)
+    if (spooled > 0) this.diagnostics.warn({ spooled }, `${ends(spooled)}: they wait in the spool for the next start`)
   }
 }

@@ -1,9 +1,13 @@
 import type { DraftRecord } from './draft-record.js'
 import { createEventId, eventIdOfKey } from './event-id.js'
+import { longestText, ownText } from './own-text.js'
 import { formatPicoUsd, toPicoUsd } from './pico-usd.js'
+import { isTokenCount } from './token-count.js'
 import type { CallStatus, CostSource, UsageRecord, UsageSource } from './usage-record.js'
 
 const maxInteger = 2_147_483_647
+// Six texts together are the key of the daily sums, and an entry of an index in PostgreSQL has 2704 bytes at most.
+const bytesPerCharacter = 1.5
 const earliest = Date.UTC(2000, 0, 1)
 const latest = Date.UTC(2200, 0, 1)
 const statuses: ReadonlySet<unknown> = new Set<CallStatus>(['ok', 'error', 'aborted'])
@@ -34,7 +38,7 @@ export function toUsageRecord(draft: DraftRecord): UsageRecord {
   return {
     eventId: draft.idempotencyKey === null ? createEventId() : eventIdOfKey(draft.idempotencyKey),
     timestamp: timeOf(draft, invalid),
-    userEmail: textOf(draft.userEmail, 320) ?? 'anonymous',
+    userEmail: textOf(draft.userEmail, longestText) ?? 'anonymous',
     modelName: textOf(draft.modelName, 256) ?? 'unknown',
     inputTokens: inputTokens ?? 0,
     outputTokens: outputTokens ?? 0,
@@ -67,8 +71,8 @@ function sourceOf(inputTokens: number | null, outputTokens: number | null, sourc
 
 function wholeNumber(value: unknown, field: string, invalid: Invalid): number | null {
   if (value === undefined || value === null) return null
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= maxInteger) return value || 0
-  invalid[field] = typeof value === 'number' ? String(value) : typeof value
+  if (isTokenCount(value)) return value || 0
+  invalid[field] = String(value)
   return null
 }
 
@@ -95,14 +99,28 @@ function timeOf(draft: DraftRecord, invalid: Invalid): number {
 
 function textOf(value: unknown, maxLength: number): string | null {
   if (value === undefined || value === null) return null
-  return cleanText(value as string, maxLength) || null
+  return ownText(cleanText(value as string, maxLength)) || null
 }
 
 // PostgreSQL refuses NUL in any text, and would silently change half of a surrogate pair.
 function cleanText(value: string | number | boolean | bigint, maxLength: number): string {
   const text = typeof value === 'string' ? value : String(value)
   const cut = text.length > maxLength ? text.slice(0, maxLength) : text
-  return (cut.isWellFormed() ? cut : cut.toWellFormed()).replaceAll('\0', '\ufffd')
+  // replaceAll() would make a tree of pieces that takes many times the memory of the text.
+  const clean = (cut.isWellFormed() ? cut : cut.toWellFormed()).split('\0').join('\ufffd')
+  const maxBytes = maxLength * bytesPerCharacter
+  return clean.length * 3 <= maxBytes || Buffer.byteLength(clean) <= maxBytes ? clean : startOf(clean, maxBytes)
+}
+
+function startOf(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text)
+  let end = maxBytes
+  while (isInsideCharacter(bytes[end])) end -= 1
+  return bytes.toString('utf8', 0, end)
+}
+
+function isInsideCharacter(byte: number | undefined): boolean {
+  return byte !== undefined && (byte & 0b1100_0000) === 0b1000_0000
 }
 
 function oneOf<T>(value: unknown, allowed: ReadonlySet<unknown>, fallback: T): T {

@@ -18,33 +18,33 @@ export type UsageEntry = {
   /** Every token the model produced, reasoning included. */
   readonly outputTokens: number
   /** `anonymous` where neither the entry nor the request context names one. At most 320 characters. */
-  readonly userEmail?: string
-  readonly sessionId?: string
+  readonly userEmail?: string | undefined
+  readonly sessionId?: string | undefined
   /** `chat` by default. */
-  readonly requestType?: string
-  readonly provider?: string
-  readonly operation?: string
-  readonly operationId?: string
-  readonly project?: string
-  readonly cacheReadTokens?: number
-  readonly cacheWriteTokens?: number
-  readonly reasoningTokens?: number
+  readonly requestType?: string | undefined
+  readonly provider?: string | undefined
+  readonly operation?: string | undefined
+  readonly operationId?: string | undefined
+  readonly project?: string | undefined
+  readonly cacheReadTokens?: number | undefined
+  readonly cacheWriteTokens?: number | undefined
+  readonly reasoningTokens?: number | undefined
   /** US dollars, as a number or as a decimal string (`'0.00000012'`); kept to 12 decimal places. */
-  readonly costEstimate?: number | string
+  readonly costEstimate?: number | string | undefined
   /** `ok` by default. */
-  readonly status?: CallStatus
+  readonly status?: CallStatus | undefined
   /** `entry` by default. */
-  readonly usageSource?: UsageSource
-  readonly durationMs?: number
-  readonly timeToFirstChunkMs?: number
+  readonly usageSource?: UsageSource | undefined
+  readonly durationMs?: number | undefined
+  readonly timeToFirstChunkMs?: number | undefined
   /** The provider's id of the answer. Kept for looking things up; never used to recognise a duplicate. */
-  readonly responseId?: string
+  readonly responseId?: string | undefined
   /** The application's own JSON object: at most 8 KB, 64 keys an object and 8 levels; what exceeds that is cut off. */
-  readonly metadata?: Readonly<Record<string, unknown>>
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
   /** When the call was made; now by default. */
-  readonly timestamp?: Date | string | number
+  readonly timestamp?: Date | string | number | undefined
   /** Two entries with the same key are one record, whoever sends them. */
-  readonly idempotencyKey?: string
+  readonly idempotencyKey?: string | undefined
 }
 
 /** One row of `token_usage_logs`: checked, bounded, acceptable to the table, and JSON all through. */

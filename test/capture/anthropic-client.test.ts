@@ -26,7 +26,14 @@ it('knows the input of a stream that is broken off', async () => {
   const stream = await trackClient(anthropic, recorder).messages.create({ ...request, stream: true })
   for await (const event of stream) if (event.type === 'content_block_delta') break
 
-  expect(rows).toMatchObject([{ status: 'aborted', usageSource: 'provider_partial', outputTokens: null }])
+  expect(rows).toMatchObject([
+    {
+      status: 'aborted',
+      usageSource: 'estimated',
+      outputTokens: expect.any(Number),
+      rawUsage: { estimated: ['outputTokens'] },
+    },
+  ])
   expect(rows[0]?.inputTokens).toBe(calls[0]?.counts.inputTokens)
   await expect.poll(() => calls[0]?.outcome).toBe('disconnected')
 })
@@ -49,7 +56,7 @@ it('records an error inside the stream and every attempt before an answer', asyn
 
   expect(rows.map((row) => [row.status, row.usageSource])).toEqual([
     ['error', 'unknown'],
-    ['error', 'provider_partial'],
+    ['error', 'estimated'],
   ])
   expect(rows[1]?.inputTokens).toBe(calls[1]?.counts.inputTokens)
 })

@@ -82,14 +82,14 @@ it('reads a last line without its end', async () => {
   expect(recorder.rows).toMatchObject([{ status: 'ok', inputTokens: 3, modelName: 'llama' }])
 })
 
-it('takes a stream that ends before the model had finished for an error', async () => {
+it('takes a stream that ends before the model had finished for an error, and estimates what it told', async () => {
   const { recorder, chatUrl, capturing } = capture()
   const text = 'data: {"id":"x","model":"m","choices":[{"delta":{"content":"a"},"finish_reason":null}]}\n\n'
   const innerFetch = answering(text, 'text/event-stream')
 
   await (await capturing(innerFetch)(chatUrl, post({ model: 'm', messages }))).text()
 
-  expect(recorder.rows).toMatchObject([{ status: 'error', usageSource: 'unknown' }])
+  expect(recorder.rows).toMatchObject([{ status: 'error', usageSource: 'estimated', outputTokens: 1 }])
 })
 
 it('keeps the numbers of an answer whose texts are huge', async () => {

@@ -65,6 +65,44 @@ it('records an answer without a readable body as unknown', async () => {
 })
 
 it.each([
+  [429, '{"error":{"message":"slow down"}}'],
+  [429, null],
+  [500, 'oops'],
+  [500, null],
+  [304, null],
+])(
+  'records status %i with the body %j as an error at once, and leaves the body to the application',
+  async (status, text) => {
+    const { recorder, chatUrl, capturing } = capture()
+    const answer = new Response(text, { status })
+
+    const response = await capturing(async () => answer)(chatUrl, post({ model: 'm', messages, stream: true }))
+
+    expect(response).toBe(answer)
+    expect(recorder.rows).toMatchObject([
+      {
+        status: 'error',
+        usageSource: 'unknown',
+        inputTokens: null,
+        outputTokens: null,
+        durationMs: expect.any(Number),
+      },
+    ])
+    expect(recorder.openCalls.size).toBe(0)
+  },
+)
+
+it('reads the body of a request only where its path may be that of a model', async () => {
+  const { capturing } = capture()
+  const parse = vi.spyOn(JSON, 'parse')
+
+  for (const path of ['/v1/files', '/api/orders', '/graphql'])
+    await capturing(answering('{}'))(`https://host.example${path}`, post({ model: 'm', messages }))
+
+  expect(parse).not.toHaveBeenCalled()
+})
+
+it.each([
   ['https://api.openai.com/v1/chat/completions', 'openai'],
   ['https://mine.openai.azure.com/openai/deployments/d/chat/completions?api-version=1', 'azure'],
   ['https://api.x.ai/v1/chat/completions', 'xai'],

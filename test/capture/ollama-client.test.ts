@@ -32,7 +32,7 @@ it('stops what abort() is called on, and nothing of the client underneath', asyn
     for await (const _part of stream) tracked.abort()
   }).rejects.toThrow('aborted')
 
-  expect(rows).toMatchObject([{ status: 'aborted', usageSource: 'unknown', modelName: 'llama3.3' }])
+  expect(rows).toMatchObject([{ status: 'aborted', usageSource: 'estimated', modelName: 'llama3.3' }])
   await expect.poll(() => calls[1]?.outcome).toBe('disconnected')
   expect(calls[0]?.outcome).toBe('answering')
   untracked.abort()
@@ -44,5 +44,5 @@ it('records an error inside the stream', async () => {
 
   await expect(collect(stream)).rejects.toThrow('unexpectedly stopped')
 
-  expect(rows).toMatchObject([{ status: 'error', usageSource: 'unknown' }])
+  expect(rows).toMatchObject([{ status: 'error', usageSource: 'estimated' }])
 })

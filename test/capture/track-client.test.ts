@@ -52,7 +52,7 @@ it('returns a client that it does not know, with a line that says what to do', (
   expect(tracked[0]).toBe(clients[0])
   expect(tracked[1]).toBe(clients[1])
   expect(recorder.lines).toHaveLength(2)
-  expect(recorder.lines[0]).toMatch(/Unknown .*openai, @anthropic-ai\/sdk and ollama.*usage\.fetch/)
+  expect(recorder.lines[0]).toMatch(/Unknown .*openai, @anthropic-ai\/sdk, ollama, .*usage\.fetch/)
 })
 
 it('keeps 60 calls at a time apart', async () => {

@@ -117,3 +117,21 @@ it.each([
 
   expect(sent).toEqual([body])
 })
+
+it.each([
+  ['/v1/completions', { prompt: 'The bees are' }, true],
+  ['/v1/responses', { input: 'Wie viele?' }, false],
+  ['/v1/messages', { messages }, false],
+  ['/v2/chat', { messages }, false],
+])('asks a stream of %s only where the format has a way to', async (path, question, isAsked) => {
+  const { capturing } = capture()
+  const sent: string[] = []
+  const innerFetch: typeof fetch = async (_input, init) => {
+    sent.push(String(init?.body))
+    return new Response('{}')
+  }
+
+  await capturing(innerFetch)(`https://host.example${path}`, post({ model: 'm', stream: true, ...question }))
+
+  expect(sent.map((body) => body.includes('include_usage'))).toEqual([isAsked])
+})

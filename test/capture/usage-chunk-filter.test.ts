@@ -71,3 +71,9 @@ it('keeps bytes of its own, whatever becomes of the chunk it was given', () => {
 
   expect(Buffer.from(filter.push(Buffer.from('\n\n'))).toString()).toBe('data: {"a":1}\n\n')
 })
+
+it('takes a long event in single bytes without copying what it holds for each of them', () => {
+  const text = `data: "${'x'.repeat(1_000_000)}"\n\n`
+
+  expect(passThrough(text, [1]) === text).toBe(true)
+})

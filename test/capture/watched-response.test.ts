@@ -67,6 +67,28 @@ it('reads nothing ahead of the application', async () => {
   await reader?.cancel()
 })
 
+it('breaks with the signal also where the body underneath never does', async () => {
+  const { recorder, chatUrl, capturing } = capture()
+  const abort = new AbortController()
+  let isCancelled = false
+  const body = new ReadableStream({
+    pull: () => new Promise(() => {}),
+    cancel() {
+      isCancelled = true
+    },
+  })
+  const response = await capturing(answering(body, 'text/event-stream'))(
+    chatUrl,
+    post({ model: 'm', messages, stream: true }, abort.signal),
+  )
+
+  abort.abort(new Error('enough'))
+
+  await expect(response.text()).rejects.toThrow('enough')
+  expect(isCancelled).toBe(true)
+  expect(recorder.rows).toMatchObject([{ status: 'aborted' }])
+})
+
 it('keeps what a response says about itself, also after clone()', async () => {
   const { recorder, capturingFetch, chatUrl } = capture()
   const request = post({ model: 'm', messages })

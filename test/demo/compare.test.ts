@@ -84,18 +84,31 @@ describe('compare', () => {
       { ...brokenOff, ...fromAnthropic, partsSent: 0 },
       { ...aborted, provider: 'anthropic' },
     ],
+    [
+      'a stream of OpenAI that was broken off and estimated',
+      brokenOff,
+      { ...aborted, usageSource: 'estimated', inputTokens: 8, outputTokens: 17 },
+    ],
+    [
+      'a stream of Anthropic that was broken off, whose output was estimated',
+      { ...brokenOff, ...fromAnthropic },
+      { ...anthropicRow, outputTokens: 17, status: 'aborted', usageSource: 'estimated' },
+    ],
     ['an answer of Anthropic', { ...call, ...fromAnthropic }, anthropicRow],
     [
       'an image, whatever it consumed',
       { ...call, requestType: 'image' },
       { ...row, ...nothingKnown, inputTokens: 1, outputTokens: 1, requestType: 'image', usageSource: 'fixed' },
     ],
-  ])('expects of %s no more than the provider told', (_name, counted, stored) => {
+  ])('expects of %s no more than can be known', (_name, counted, stored) => {
     expect(compare([counted], [stored])).toMatchObject({ different: 0, problems: [] })
   })
 
   it.each<[string, Partial<StoredRow>]>([
     ['a made-up count', { outputTokens: 7 }],
+    ['an estimate of more than was sent', { usageSource: 'estimated', inputTokens: 8, outputTokens: 100 }],
+    ['an estimate of nothing', { usageSource: 'estimated', inputTokens: 8, outputTokens: 0 }],
+    ['an estimate without an input', { usageSource: 'estimated', inputTokens: 0, outputTokens: 9 }],
     ['a zero that claims to be known', { usageSource: 'provider' }],
     ['the status of an answer that ended', { status: 'ok' }],
   ])('takes %s in the row of a broken-off stream for a difference', (_name, change) => {

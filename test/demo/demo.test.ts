@@ -34,10 +34,9 @@ describe('the demo', () => {
     expect(code).toBe(0)
     const sources = 'select usage_source as source, count(*)::int from token_usage_logs group by 1 order by 1'
     expect(await database.query(sources)).toEqual([
+      { source: 'estimated', count: 36 },
       { source: 'fixed', count: 16 },
       { source: 'provider', count: 148 },
-      { source: 'provider_partial', count: 12 },
-      { source: 'unknown', count: 24 },
       { source: null, count: 1 },
     ])
   }, 60_000)

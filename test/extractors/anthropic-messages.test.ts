@@ -51,8 +51,66 @@ it('keeps what changes the price beside the counts', () => {
     cache_creation: { ephemeral_5m_input_tokens: 150, ephemeral_1h_input_tokens: 50 },
     server_tool_use: { web_search_requests: 1 },
     service_tier: 'priority',
-    iterations: [{ type: 'compaction', model: 'claude-haiku', input_tokens: 9, output_tokens: 1 }],
+    inference_geo: 'us',
   }
 
   expect(extractUsage({ type: 'message', content: [], usage: priced }).raw).toEqual(priced)
+})
+
+const iteration = (type: string, input_tokens: number, output_tokens: number) => ({
+  type,
+  model: type === 'message' ? undefined : 'claude-adviser',
+  input_tokens,
+  cache_creation_input_tokens: 100,
+  cache_read_input_tokens: 1,
+  output_tokens,
+})
+
+it.each(['compaction', 'advisor_message'])(
+  'counts what a call had another model do as %s, and keeps the parts',
+  (type) => {
+    const iterations = [iteration('message', 5, 3), iteration(type, 50_000, 90), iteration('message', 5, 4)]
+    const delta = { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 7, iterations } }
+
+    expect(extractUsage([start, delta])).toMatchObject({
+      inputTokens: 50_313,
+      outputTokens: 97,
+      cacheReadTokens: 3,
+      cacheWriteTokens: 300,
+      raw: { output_tokens: 7, iterations: [{}, { type, model: 'claude-adviser', input_tokens: 50_000 }, {}] },
+    })
+  },
+)
+
+it('counts every part, also of more than are kept', () => {
+  const iterations = Array.from({ length: 100 }, () => iteration('advisor_message', 10, 1))
+
+  expect(extractUsage({ type: 'message', content: [], usage: { ...usage, iterations } })).toMatchObject({
+    inputTokens: 100 * 111,
+    outputTokens: 100,
+  })
+})
+
+it('counts by the top where all parts are of the call itself', () => {
+  const iterations = [iteration('message', 5, 3), iteration('message', 5, 4)]
+
+  expect(extractUsage({ type: 'message', content: [], usage: { ...usage, iterations } })).toMatchObject({
+    inputTokens: 3210,
+    outputTokens: 7,
+  })
+})
+
+it('notes that more was written to the cache than is told for how long', () => {
+  const split = { ephemeral_5m_input_tokens: 200, ephemeral_1h_input_tokens: 0 }
+  const began = { ...start, message: { ...start.message, usage: { ...usage, cache_creation: split } } }
+  const delta = { type: 'message_delta', delta: {}, usage: { cache_creation_input_tokens: 250, output_tokens: 9 } }
+
+  expect(extractUsage([began]).raw).not.toHaveProperty('inconsistent')
+  expect(extractUsage([began, delta])).toMatchObject({
+    cacheWriteTokens: 250,
+    raw: { cache_creation: split, inconsistent: ['cache_creation'] },
+  })
+  expect(
+    extractUsage([began, delta, { ...delta, usage: { cache_creation_input_tokens: 200 } }]).raw,
+  ).not.toHaveProperty('inconsistent')
 })

@@ -1,10 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { anthropicMessages } from '../../src/extractors/anthropic-messages.js'
 import { extractUsage } from '../../src/extractors/extract-usage.js'
-import { ollama } from '../../src/extractors/ollama.js'
-import { openAiChat } from '../../src/extractors/openai-chat.js'
-import { openAiImages } from '../../src/extractors/openai-images.js'
+import { wireFormats } from '../../src/extractors/registry.js'
 import { unknownUsage } from '../../src/usage/token-usage.js'
 
 const names = [
@@ -25,8 +22,39 @@ const names = [
   'input_tokens',
   'iterations',
   'stop_reason',
+  'usageMetadata',
+  'candidates',
+  'content',
+  'parts',
+  'response',
+  'interaction',
+  'result',
+  'stats',
+  'meta',
+  'tokens',
+  'metadata',
+  'chunk',
+  'bytes',
+  'output',
+  'predictions',
+  'tool_calls',
+  'function',
+  'arguments',
 ]
-const texts = ['message_start', 'message', 'message_delta', 'image_generation.completed', '[DONE]', '__proto__']
+const texts = [
+  'message_start',
+  'message',
+  'message_delta',
+  'image_generation.completed',
+  'response.completed',
+  'response',
+  'interaction',
+  'thread.run',
+  'stream-end',
+  'chat.end',
+  '[DONE]',
+  '__proto__',
+]
 const message = fc.letrec((tie) => ({
   any: fc.oneof(
     { depthSize: 'small' },
@@ -42,8 +70,11 @@ it('no input makes a format throw or give a count that is none', () => {
 
   fc.assert(
     fc.property(fc.array(message, { maxLength: 6 }), (messages) => {
-      for (const format of [openAiChat, openAiImages, anthropicMessages, ollama]) {
-        for (const one of messages) format.matchesAnswer(one)
+      for (const format of wireFormats) {
+        for (const one of messages) {
+          format.matchesAnswer(one)
+          expect(format.outputTextOf(one)).toBeTypeOf('string')
+        }
         const { usage } = messages.reduce(format.reduce, format.initial)
         expect(isCount(usage.inputTokens) && isCount(usage.outputTokens)).toBe(true)
       }
@@ -86,4 +117,46 @@ it('lets nothing of the content into raw', () => {
   expect(JSON.stringify(raw)).not.toContain('fox')
   expect(raw).toMatchObject({ prompt_tokens: 1 })
   expect({}).not.toHaveProperty('polluted')
+})
+
+it.each([
+  [
+    'OpenAI',
+    {
+      id: 'b',
+      custom_id: '1',
+      response: { status_code: 200, body: { choices: [], usage: { prompt_tokens: 4, completion_tokens: 2 } } },
+    },
+  ],
+  [
+    'Anthropic',
+    {
+      custom_id: '1',
+      result: {
+        type: 'succeeded',
+        message: { type: 'message', content: [], usage: { input_tokens: 4, output_tokens: 2 } },
+      },
+    },
+  ],
+  [
+    'Gemini',
+    { key: '1', response: { candidates: [], usageMetadata: { promptTokenCount: 4, candidatesTokenCount: 2 } } },
+  ],
+  [
+    'xAI',
+    {
+      batch_request_id: '1',
+      batch_result: {
+        response: { chat_get_completion: { choices: [], usage: { prompt_tokens: 4, completion_tokens: 2 } } },
+      },
+    },
+  ],
+])('reads a line of the results of a batch of %s', (_name, line) => {
+  expect(extractUsage(line)).toMatchObject({ inputTokens: 4, outputTokens: 2, raw: { batch: true } })
+})
+
+it('does not know the usage of a request of a batch that failed', () => {
+  const failed = { custom_id: '1', result: { type: 'errored', error: { type: 'invalid_request' } } }
+
+  expect(extractUsage(failed)).toEqual(unknownUsage)
 })

@@ -87,3 +87,18 @@ it('is finished by a reason, ended by [DONE] and failed by an error, whatever co
   expect(progress([{ choices, error: null }])).toBe('running')
   expect(progress([{ error: { message: 'x' } }, '[DONE]'])).toBe('failed')
 })
+
+it('keeps the tier that a stream tells before its counts, or beside them', () => {
+  const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }
+  const stream = [
+    { choices, service_tier: 'flex' },
+    { choices: [], usage },
+  ]
+
+  expect(extractUsage(stream.slice(0, 1)).raw).toEqual({ service_tier: 'flex' })
+  expect(extractUsage(stream).raw).toEqual({ ...usage, service_tier: 'flex' })
+  expect(extractUsage([...stream, { choices: [], service_tier: 'default' }]).raw).toEqual({
+    ...usage,
+    service_tier: 'default',
+  })
+})

@@ -136,6 +136,76 @@ describe('the Express middleware', () => {
     expect(exporter.records).toMatchObject([{ userEmail: 'ann@example.com' }])
   })
 
+  it('takes the inner of two that are mounted, in the handler and in every event', async () => {
+    const { exporter, usage, log } = setUp()
+    const app = express()
+    app.use(usage.express({ user: 'outer', project: 'shop' }))
+    app.use(usage.express({ user: 'inner' }))
+    const closed = new Promise<void>((resolve) => {
+      app.get('/ask', (_req, res) => {
+        log()
+        res.on('close', () => {
+          log()
+          resolve()
+        })
+        res.json(usage.current())
+      })
+    })
+    const url = await serve(app)
+
+    const answer = await (await fetch(`${url}/ask`)).json()
+    await closed
+    await usage.flush()
+
+    expect(answer).toMatchObject({ calls: 1 })
+    expect(exporter.records).toMatchObject([
+      { userEmail: 'inner', project: 'shop' },
+      { userEmail: 'inner', project: 'shop' },
+    ])
+  })
+
+  it('may be mounted at a path or on one route', async () => {
+    const { exporter, usage, log } = setUp()
+    const app = express()
+    app.use('/api', usage.express({ user: (req) => req.get('x-user'), operation: (req) => req.path }))
+    app.get('/api/ask/:id', usage.express({ session: (req) => req.params.id }), (_req, res) => {
+      log()
+      res.end()
+    })
+    const url = await serve(app)
+
+    await fetch(`${url}/api/ask/7`, { headers: { 'x-user': 'ann@example.com' } })
+    await usage.flush()
+
+    expect(exporter.records).toMatchObject([{ userEmail: 'ann@example.com', sessionId: '7' }])
+  })
+
+  it('keeps two loggers on one app apart', async () => {
+    const first = setUp()
+    const second = setUp()
+    const app = express()
+    app.use(first.usage.express({ user: 'first' }))
+    app.use(second.usage.express({ user: 'second' }))
+    const closed = new Promise<void>((resolve) => {
+      app.get('/ask', (_req, res) => {
+        res.on('close', () => {
+          first.log()
+          second.log()
+          resolve()
+        })
+        res.end()
+      })
+    })
+    const url = await serve(app)
+
+    await fetch(`${url}/ask`)
+    await closed
+    await Promise.all([first.usage.flush(), second.usage.flush()])
+
+    expect(first.exporter.records).toMatchObject([{ userEmail: 'first' }])
+    expect(second.exporter.records).toMatchObject([{ userEmail: 'second' }])
+  })
+
   it('takes what the entry says before what the request says', async () => {
     const { exporter, usage } = setUp()
 

@@ -35,7 +35,13 @@ async function setUp() {
     nested: t.router({ deep: procedure.query(() => log()) }),
   })
   const app = express()
-  app.use(usage.express({ session: (req) => req.get('x-session'), operation: (req) => req.get('x-operation') }))
+  app.use(
+    usage.express({
+      session: (req) => req.get('x-session'),
+      operation: (req) => req.get('x-operation'),
+      skip: (req) => req.get('x-skip') === 'yes',
+    }),
+  )
   app.use('/trpc', createExpressMiddleware({ router, createContext: ({ req }) => ({ userEmail: req.get('x-user') }) }))
   const server = app.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -91,6 +97,14 @@ describe('the tRPC middleware', () => {
     for (const user of users) {
       expect(exporter.records.filter(({ userEmail }) => userEmail === user)).toHaveLength(3)
     }
+  })
+
+  it('records nothing of a procedure inside a request that is skipped', async () => {
+    const { usage, client } = await setUp()
+
+    await client({ 'x-user': 'ann@example.com', 'x-skip': 'yes' }).ask.mutate({ pauseMs: 0 })
+
+    expect(usage.stats().accepted).toBe(0)
   })
 
   it('tells apart the procedures of one batched request', async () => {

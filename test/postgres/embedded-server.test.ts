@@ -12,7 +12,7 @@ import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { ConfigurationError } from '../../src/errors.js'
 import { startEmbeddedServer } from '../../src/postgres/embedded-server.js'
-import { readCommandLine } from '../../src/postgres/process-identity.js'
+import { readCommandLine } from '../../src/recording/process-identity.js'
 
 const isRoot = process.getuid?.() === 0
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href

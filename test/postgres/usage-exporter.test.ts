@@ -116,6 +116,17 @@ describe('exporting to PostgreSQL', () => {
     expect(counted?.rows).toBeGreaterThan(500)
   })
 
+  it('takes texts of many bytes in all the columns that make up a key', async () => {
+    const text = () =>
+      String.fromCharCode(...Array.from({ length: 400 }, () => 0x4e00 + Math.floor(Math.random() * 20_000)))
+    const fields = ['userEmail', 'modelName', 'provider', 'requestType', 'operation', 'project']
+    const record = recordOf(Object.fromEntries(fields.map((field) => [field, text()])))
+
+    await exporter.export([record])
+
+    expect(await database.query('select user_email from token_usage_logs')).toEqual([{ user_email: record.userEmail }])
+  })
+
   it('names the kind of a failure, and none of the values in it', async () => {
     const bad = { ...recordOf({}), modelName: 'secret\0' }
 
@@ -198,7 +209,7 @@ describe('exporting to PostgreSQL', () => {
     const cut = await writing
     await blocker.query('rollback')
     blocker.release()
-    await exporter.close()
+    await new PostgresUsageExporter(database.pool, 'borrowed').close()
 
     expect(cut).toMatchObject({ kind: 'passing' })
     expect(await database.query('select 1 as open')).toEqual([{ open: 1 }])

@@ -182,6 +182,16 @@ describe('when rows are written', () => {
     expect(exporter.records).toHaveLength(10)
   })
 
+  it('does not wait longer and longer where the store takes some rows each time', async () => {
+    const { exporter, push } = setUp({ batchSize: 10, maxBatchSize: 10 })
+    exporter.onExport = () => (exporter.batches.length % 2 === 0 ? Promise.reject(failure('passing')) : undefined)
+
+    push(600)
+    await vi.advanceTimersByTimeAsync(60_000)
+
+    expect(exporter.records).toHaveLength(600)
+  })
+
   it('takes smaller batches after a failure, and larger ones again after that', async () => {
     const { exporter, push } = setUp({ batchSize: 100, maxBatchSize: 400 })
     let failures = 2
@@ -268,14 +278,25 @@ describe('the bound of the memory', () => {
     exporter.onExport = () => {}
     await processor.flush()
 
-    expect(full.pending).toBeLessThan(1000)
+    expect(full.pending).toBeLessThan(2000)
     expect(full.dropped).toBe(5000 - full.pending)
     expect(exporter.records).toHaveLength(full.pending)
     expect(exporter.losses).toMatchObject([
       { reason: 'memory_full', records: full.dropped, inputTokens: 2 * full.dropped },
     ])
-    expect(lines.some(({ message }) => message.includes(`${full.dropped} usage rows found no room`))).toBe(true)
+    expect(lines.some(({ message }) => message.includes(`${full.dropped} usage rows were lost meanwhile`))).toBe(true)
     expectBalanced(processor)
+  })
+
+  it('adds up of the rows it drops the tokens that a row can have', async () => {
+    const { exporter, processor } = setUp({ maxMemoryMb: 0 })
+
+    for (const inputTokens of [5, -5, 1.5, Number.NaN, 2 ** 50, undefined]) {
+      processor.push(draftRecord({ modelName: 'm', inputTokens, outputTokens: 1 }, {}, Date.now()))
+    }
+    await processor.flush()
+
+    expect(exporter.losses).toMatchObject([{ reason: 'memory_full', records: 6, inputTokens: 5, outputTokens: 6 }])
   })
 
   it('stores a count once, although the answer to it was lost', async () => {

@@ -18,6 +18,8 @@ export async function findDockerEngine(): Promise<string | undefined> {
 
 /** Any answer will do: an engine that wants TLS complains about plain HTTP, and is there. */
 function answersPing(address: string): Promise<boolean> {
+  // Docker itself takes a DOCKER_HOST without a scheme, Testcontainers does not.
+  if (!URL.canParse(address)) return Promise.resolve(false)
   const { protocol, hostname, port, pathname } = new URL(address)
   if (!['unix:', 'tcp:', 'http:'].includes(protocol)) return Promise.resolve(false)
   const target = protocol === 'unix:' ? { socketPath: pathname } : { hostname, port: port || 2375 }

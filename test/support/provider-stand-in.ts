@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createSeededRandom, type SeededRandom } from './seeded-random.js'
-import { createStandInAnswer, type StandInAnswer, type StandInCounts } from './stand-in-answers.js'
+import { type ChatDialect, createStandInAnswer, type StandInAnswer, type StandInCounts } from './stand-in-answers.js'
+import { createGeminiAnswer } from './stand-in-gemini.js'
 
 /** What the stand-in did for one request to a model. */
 export type StandInCall = {
@@ -29,6 +30,8 @@ export type StandInBehaviour = {
   readonly status?: number
   /** Words of the answer; 3 to 24 by default. */
   readonly words?: number
+  /** Pause before the status and the headers; none by default. */
+  readonly headDelayMs?: number
   /** Pause before each part; 0 to 2 ms by default. */
   readonly partDelayMs?: number
   /** Break the connection in the middle of the part after this many. */
@@ -39,6 +42,8 @@ export type StandInBehaviour = {
   readonly malformed?: boolean
   /** Send the usage so far in every chunk of a chat completion. */
   readonly cumulativeUsage?: boolean
+  /** Whose way of ending a stream of chat completions; OpenAI's by default. */
+  readonly dialect?: ChatDialect
 }
 
 export type StandInRequest = {
@@ -63,8 +68,8 @@ export type ProviderStandIn = {
 }
 
 /**
- * A local server that speaks as OpenAI (chat completions, images), Anthropic (messages) and Ollama (chat, generate) do,
- * whole or streamed, and knows what it counted. Texts, counts, delays and the places where network writes cut through
+ * A local server that speaks as OpenAI (chat completions, images), Anthropic (messages), Ollama (chat, generate) and
+ * Gemini (generateContent) do, whole or streamed, and knows what it counted. Texts, counts, delays and the places where network writes cut through
  * events and characters follow from the seed.
  */
 export async function startProviderStandIn(options: StandInOptions = {}): Promise<ProviderStandIn> {
@@ -80,8 +85,9 @@ export async function startProviderStandIn(options: StandInOptions = {}): Promis
     const callId = request.headers['x-call-id']?.toString() ?? null
     const behaviour: StandInBehaviour = behave?.({ index: calls.length, path, callId, body }) ?? {}
     const random = createSeededRandom(seed * 7919 + calls.length)
-    const { words = random.integer(3, 24), cumulativeUsage = false } = behaviour
-    const answer = createStandInAnswer({ path, body, random, words, cumulativeUsage })
+    const { words = random.integer(3, 24), cumulativeUsage = false, dialect } = behaviour
+    const question = { path, body, random, words, cumulativeUsage, dialect }
+    const answer = createGeminiAnswer(question) ?? createStandInAnswer(question)
     if (answer === undefined)
       return sendJson(response, path.endsWith('/models') ? 200 : 404, { object: 'list', data: [] })
     const call = describeCall({ callId, path, requestBody: body }, answer)
@@ -112,6 +118,8 @@ async function deliver({ answer, behaviour, random, call }: Delivery, response: 
   response.on('close', () => {
     if (call.outcome === 'answering') call.outcome = 'disconnected'
   })
+  if (behaviour.headDelayMs !== undefined) await pause(behaviour.headDelayMs)
+  if (response.destroyed) return
   if (behaviour.status !== undefined) {
     call.outcome = 'refused'
     return sendJson(response, behaviour.status, {
@@ -168,12 +176,12 @@ function describeCall(
   request: Pick<StandInCall, 'callId' | 'path' | 'requestBody'>,
   answer: StandInAnswer,
 ): StandInCall {
-  const { provider, requestType, responseId, counts, parts, contentType } = answer
+  const { provider, requestType, model, responseId, counts, parts, contentType } = answer
   return {
     ...request,
     provider,
     requestType,
-    model: String(request.requestBody.model ?? ''),
+    model: model ?? String(request.requestBody.model ?? ''),
     isStream: !contentType.startsWith('application/json'),
     responseId,
     counts,

@@ -11,8 +11,10 @@ export type StandInCounts = {
 
 /** An answer before it is sent: one part for a JSON document, one for each event or line of a stream. */
 export type StandInAnswer = {
-  readonly provider: 'openai' | 'anthropic' | 'ollama'
+  readonly provider: 'openai' | 'anthropic' | 'ollama' | 'gemini'
   readonly requestType: 'chat' | 'image'
+  /** Where the path names it and not the body. */
+  readonly model?: string
   readonly responseId: string | null
   readonly contentType: string
   readonly counts: StandInCounts
@@ -30,7 +32,12 @@ export type StandInQuestion = {
   readonly words: number
   /** Chat completions carry the usage so far in every chunk. */
   readonly cumulativeUsage: boolean
+  /** Whose way of ending a stream of chat completions; OpenAI's where it is left out. */
+  readonly dialect?: ChatDialect | undefined
 }
+
+/** All of them tell the usage in the chunk that says why the model stopped; Cerebras sends no `[DONE]`. */
+export type ChatDialect = 'groq' | 'together' | 'cerebras'
 
 const vocabulary = [
   'a',
@@ -56,9 +63,9 @@ export function createStandInAnswer(question: StandInQuestion): StandInAnswer | 
   return /\/api\/(chat|generate)$/.test(path) ? answerOllama(question) : undefined
 }
 
-function answerChat({ body, random, words, cumulativeUsage }: StandInQuestion): StandInAnswer {
+function answerChat({ body, random, words, cumulativeUsage, dialect }: StandInQuestion): StandInAnswer {
   const text = writeText(random, words)
-  const counts = { ...count(random, words), cacheWriteTokens: 0 }
+  const counts = { ...countTokens(random, words), cacheWriteTokens: 0 }
   const head = { id: `chatcmpl-${random.id(24)}`, created: seconds(), model: body.model, service_tier: 'default' }
   const common = { provider: 'openai', requestType: 'chat', responseId: head.id, counts } as const
   const errorPart = event({
@@ -78,15 +85,22 @@ function answerChat({ body, random, words, cumulativeUsage }: StandInQuestion): 
     choices: [{ index: 0, delta, logprobs: null, finish_reason: index === deltas.length - 1 ? 'stop' : null }],
     ...(isAsked && { usage: null }),
     ...(cumulativeUsage && { usage: chatUsage(counts, (index + 1) / deltas.length) }),
+    ...(index === deltas.length - 1 && finishOf(dialect, head.id, chatUsage(counts, 1))),
   }))
   const last = { ...head, object: 'chat.completion.chunk', choices: [], usage: chatUsage(counts, 1) }
-  const parts = [...chunks, ...(isAsked ? [last] : [])].map(event)
+  const hasLast = isAsked && (dialect === undefined || dialect === 'groq')
+  const parts = [...chunks, ...(hasLast ? [last] : [])].map(event)
   return {
     ...common,
     contentType: 'text/event-stream; charset=utf-8',
-    parts: [...parts, 'data: [DONE]\n\n'],
+    parts: dialect === 'cerebras' ? parts : [...parts, 'data: [DONE]\n\n'],
     errorPart,
   }
+}
+
+function finishOf(dialect: ChatDialect | undefined, id: string, usage: object): object {
+  if (dialect === 'groq') return { x_groq: { id, usage } }
+  return dialect === undefined ? {} : { usage }
 }
 
 function chatUsage(counts: StandInCounts, share: number): object {
@@ -101,7 +115,7 @@ function chatUsage(counts: StandInCounts, share: number): object {
 }
 
 function answerImages({ body, random }: StandInQuestion): StandInAnswer {
-  const counts = { ...count(random, 0), cacheReadTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
+  const counts = { ...countTokens(random, 0), cacheReadTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
   const { inputTokens, outputTokens } = counts
   const isTokenBased = String(body.model).startsWith('gpt-image')
   const url = `https://images.example/${random.id(12)}.png`
@@ -126,7 +140,7 @@ function answerImages({ body, random }: StandInQuestion): StandInAnswer {
 
 function answerMessages({ body, random, words }: StandInQuestion): StandInAnswer {
   const text = writeText(random, words)
-  const counts = { ...count(random, words), reasoningTokens: 0 }
+  const counts = { ...countTokens(random, words), reasoningTokens: 0 }
   const usage = messageUsage(counts)
   const id = `msg_${random.id(24)}`
   const message = { id, type: 'message', role: 'assistant', model: body.model, stop_sequence: null }
@@ -167,7 +181,7 @@ function deltaUsage({ cache_creation, service_tier, ...usage }: ReturnType<typeo
 
 function answerOllama({ path, body, random, words }: StandInQuestion): StandInAnswer {
   const text = writeText(random, words)
-  const counts = { ...count(random, words), cacheReadTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
+  const counts = { ...countTokens(random, words), cacheReadTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
   const head = { model: body.model, created_at: new Date().toISOString() }
   const say = (content: string) =>
     path.endsWith('/chat') ? { message: { role: 'assistant', content } } : { response: content }
@@ -189,7 +203,8 @@ function answerOllama({ path, body, random, words }: StandInQuestion): StandInAn
   return { ...common, contentType: 'application/x-ndjson', parts, errorPart }
 }
 
-function count(random: SeededRandom, words: number): StandInCounts {
+/** Any counts for an answer of this many words. */
+export function countTokens(random: SeededRandom, words: number): StandInCounts {
   const cacheReadTokens = random.pick([0, 0, 128, 1024])
   const cacheWriteTokens = random.pick([0, 0, 256])
   const reasoningTokens = random.pick([0, 0, random.integer(1, 400)])
@@ -203,7 +218,8 @@ function count(random: SeededRandom, words: number): StandInCounts {
   }
 }
 
-function writeText(random: SeededRandom, words: number): string[] {
+/** As many words, each with a space behind it. */
+export function writeText(random: SeededRandom, words: number): string[] {
   return Array.from({ length: words }, () => `${random.pick(vocabulary)} `)
 }
 

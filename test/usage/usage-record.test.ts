@@ -105,6 +105,71 @@ describe('a usage record', () => {
     }
   })
 
+  it('keeps the name of what is too long, and leaves out what has a name that is too long', () => {
+    const metadata = { text: 'é'.repeat(1_000_000), ['k'.repeat(300)]: 1 }
+
+    const long = JSON.parse(recordOf({ metadata }).metadata ?? '')
+    const named = recordOf({ metadata: { ['k'.repeat(300)]: 1, after: 2 } }).metadata
+
+    expect(Object.keys(long)).toEqual(['text', 'truncated'])
+    expect(named).toBe('{"after":2,"truncated":true}')
+  })
+
+  it.each<[string, unknown]>([
+    ['an array with nothing in it but its length', new Array(2 ** 32 - 1)],
+    ['an array of functions', Array(1_000_000).fill(() => {})],
+    ['a buffer', new Uint8Array(50_000_000)],
+    ['a number of a million digits', 2n ** 3_000_000n],
+    [
+      'what throws when it is read',
+      {
+        get secret() {
+          throw new Error('no')
+        },
+      },
+    ],
+    [
+      'a proxy that throws',
+      new Proxy(
+        {},
+        {
+          ownKeys: () => {
+            throw new Error('no')
+          },
+        },
+      ),
+    ],
+  ])('takes %s as metadata, in bounded time and size, and keeps the row', (_, value) => {
+    const record = recordOf({ modelName: 'm', inputTokens: 1, outputTokens: 1, metadata: { value } })
+
+    expect(record).toMatchObject({ modelName: 'm', usageSource: 'entry' })
+    expect(record.metadata?.length).toBeLessThanOrEqual(8192)
+    expect(JSON.parse(record.metadata ?? '')).toMatchObject({ truncated: true })
+  })
+
+  it('does not change what objects inherit, whatever the metadata is named', () => {
+    const metadata = JSON.parse('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"ok":1}')
+
+    const record = recordOf({ metadata })
+
+    expect(record.metadata).toBe('{"ok":1}')
+    expect({}).not.toHaveProperty('polluted')
+  })
+
+  it('takes a whole number of any kind as a text, and none of a million digits', () => {
+    const record = recordOf({ modelName: 2n ** 3_000_000n, userEmail: 42, sessionId: 7n, timestamp: BigInt(now) })
+
+    expect(record).toMatchObject({ modelName: 'unknown', userEmail: '42', sessionId: '7', timestamp: now })
+  })
+
+  it('holds texts of many bytes to what fits an index, in whole characters', () => {
+    const record = recordOf({ userEmail: '日'.repeat(400), operation: '😀'.repeat(400), project: 'x'.repeat(400) })
+
+    expect(record.userEmail).toBe('日'.repeat(160))
+    expect(record.operation).toBe('😀'.repeat(96))
+    expect(record.project).toHaveLength(256)
+  })
+
   it('is made of any entry whatever, always within the bounds of the table', () => {
     const anything = fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true })
     const fields = Object.keys(recordOf({})).concat('idempotencyKey')

@@ -1,13 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 
 /** One process, never mistaken for a later one that was given the same pid. */
 export type ProcessIdentity = { readonly pid: number; readonly startedAt: string }
-
-const POLL_MS = 10
-const FAST_SHUTDOWN_MS = 15_000
-const IMMEDIATE_SHUTDOWN_MS = 10_000
 
 /** The running process with this pid; undefined when there is none, or only a zombie that nobody has reaped. */
 export function findProcess(pid: number): ProcessIdentity | undefined {
@@ -24,31 +19,6 @@ export function isRunning({ pid, startedAt }: ProcessIdentity): boolean {
 export function readCommandLine(pid: number): string {
   if (existsSync('/proc/self/stat')) return readOrEmpty(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')
   return ps(pid, 'command=')
-}
-
-/** Shuts a PostgreSQL server down and waits for its end: fast first, immediately after 15 s. Other processes are safe from it. */
-export async function stopServerProcess(server: ProcessIdentity): Promise<void> {
-  if (await signalAndWait(server, 'SIGINT', FAST_SHUTDOWN_MS)) return
-  if (await signalAndWait(server, 'SIGQUIT', IMMEDIATE_SHUTDOWN_MS)) return
-  throw new Error(`the PostgreSQL server with pid ${server.pid} does not stop`)
-}
-
-async function signalAndWait(server: ProcessIdentity, signal: NodeJS.Signals, timeoutMs: number): Promise<boolean> {
-  const deadline = Date.now() + timeoutMs
-  if (isRunning(server)) sendSignal(server.pid, signal)
-  while (isRunning(server)) {
-    if (Date.now() > deadline) return false
-    await sleep(POLL_MS)
-  }
-  return true
-}
-
-function sendSignal(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
 }
 
 function readProcStat(pid: number): { state: string; startedAt: string } {

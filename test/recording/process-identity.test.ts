@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { expect, it } from 'vitest'
-import { findProcess, isRunning } from '../../src/postgres/process-identity.js'
+import { findProcess, isRunning } from '../../src/recording/process-identity.js'
 
 it('tells a running process from an earlier one with the same pid', () => {
   const self = findProcess(process.pid)

@@ -1,0 +1,75 @@
+import type { ExportError } from '../errors.js'
+import { createLineLimiter, type DiagnosticLogger } from './diagnostics.js'
+import { exportBatch } from './export-batch.js'
+import type { UsageExporter } from './exporter.js'
+import type { Losses } from './losses.js'
+import type { LostRecord, RecordSource } from './record-source.js'
+
+export type BatchWriterParts = {
+  readonly exporter: UsageExporter
+  readonly losses: Losses
+  readonly diagnostics: DiagnosticLogger
+}
+
+const smallestBatch = 10
+
+/** Writes the oldest records of a source as one batch, settles them there, and counts what became of them. */
+export class BatchWriter {
+  readonly #parts: BatchWriterParts
+  readonly #maxBatchSize: number
+  readonly #mayLog = createLineLimiter()
+  #batchLimit: number
+  #written = 0
+  #deadLettered = 0
+  #isStopped = false
+
+  constructor(maxBatchSize: number, parts: BatchWriterParts) {
+    this.#parts = parts
+    this.#maxBatchSize = maxBatchSize
+    this.#batchLimit = maxBatchSize
+  }
+
+  get written(): number {
+    return this.#written
+  }
+
+  get deadLettered(): number {
+    return this.#deadLettered
+  }
+
+  /** Rejects with the store's error; what was settled before it stays so. */
+  async write(source: RecordSource): Promise<void> {
+    const records = source.peek(this.#batchLimit)
+    if (records.length === 0) return
+    // After `stop()` the records have been accounted for already, whatever a late answer says.
+    const settle = (count: number, account: (records: readonly LostRecord[]) => void) => {
+      if (!this.#isStopped) account(source.settle(count))
+    }
+    await exportBatch(this.#parts.exporter, records, {
+      written: (count) => settle(count, () => (this.#written += count)),
+      deadLettered: (refusal) => settle(1, () => this.#reportDeadLetter(refusal)),
+      dropped: () => settle(1, ([record]) => this.#parts.losses.drop('refused', record)),
+      isStopped: () => this.#isStopped,
+    })
+    this.#batchLimit = Math.min(this.#maxBatchSize, this.#batchLimit * 2)
+  }
+
+  /** A smaller batch next time: a slow connection may carry that within its time limit. */
+  shrink(): void {
+    this.#batchLimit = Math.max(Math.min(smallestBatch, this.#maxBatchSize), this.#batchLimit >> 1)
+  }
+
+  /** Nothing is settled any more. */
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  #reportDeadLetter(refusal: ExportError): void {
+    this.#deadLettered += 1
+    if (!this.#mayLog('dead letter')) return
+    const { exporter, diagnostics } = this.#parts
+    const fields = { reason: refusal.reason, deadLettered: this.#deadLettered }
+    const message = `${exporter.name} refused a usage row: ${refusal.message}. It is kept whole among the dead letters`
+    diagnostics.error(fields, message)
+  }
+}

@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Something that can be asked again and again to write what it has. */
+export interface Drainable {
+  /** One try; never rejects. */
+  flush(): Promise<void>
+  /** Nothing is left, or nothing can be done about it. */
+  isDrained(): boolean
+  /** Milliseconds to wait before the next try. */
+  pauseMs(): number
+}
+
+const longestPauseMs = 1000
+const defaultTimeoutMs = 25_000
+const longestTimerMs = 2 ** 31 - 1
+
+/** Tries until all is written, for `timeoutMs` at most; 25 seconds where that is no number. Never rejects. */
+export async function drain(work: Drainable, timeoutMs: unknown): Promise<void> {
+  const giveUp = new AbortController()
+  const timeout = sleep(timerMs(timeoutMs), undefined, { signal: giveUp.signal }).catch(() => undefined)
+  await Promise.race([drainUntil(work, giveUp.signal), timeout])
+  giveUp.abort()
+}
+
+async function drainUntil(work: Drainable, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await work.flush()
+    if (work.isDrained()) return
+    await sleep(Math.min(work.pauseMs(), longestPauseMs), undefined, { signal }).catch(() => undefined)
+  }
+}
+
+function timerMs(timeoutMs: unknown): number {
+  if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) return defaultTimeoutMs
+  return Math.min(Math.max(timeoutMs, 0), longestTimerMs)
+}

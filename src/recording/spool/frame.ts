@@ -1,0 +1,58 @@
+import { crc32 } from 'node:zlib'
+
+// No byte of it occurs in UTF-8, so none in a payload: wherever it is found a frame may begin.
+const magic = Buffer.from([0xff, 0xc0, 0xfe, 0xc1])
+const headBytes = magic.length + 8
+const crcAt = magic.length
+const lengthAt = crcAt + 4
+
+/** What a reader found in the bytes of a segment. */
+export type FramesRead = {
+  readonly payloads: readonly Buffer[]
+  /** Places where a frame should be and none can be read, a torn end included: as many records at least are gone. */
+  readonly damaged: number
+}
+
+/** A text with what it takes to find it again among damaged bytes, and to know that it is undamaged: magic, CRC-32 of what follows, length, UTF-8. */
+export function encodeFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text)
+  const frame = Buffer.allocUnsafe(headBytes + length)
+  frame.set(magic)
+  frame.writeUInt32LE(length, lengthAt)
+  frame.write(text, headBytes)
+  frame.writeUInt32LE(crc32(frame.subarray(lengthAt)), crcAt)
+  return frame
+}
+
+/** Every undamaged frame of `bytes`, in order, whatever was torn off or changed around it. */
+export function readFrames(bytes: Buffer): FramesRead {
+  const payloads: Buffer[] = []
+  let damaged = 0
+  for (let position = 0; position < bytes.length; ) {
+    const payload = payloadAt(bytes, position)
+    if (payload === undefined) {
+      damaged += 1
+      position = nextMagic(bytes, position + 1)
+    } else {
+      payloads.push(payload)
+      position += headBytes + payload.length
+    }
+  }
+  return { payloads, damaged }
+}
+
+function payloadAt(bytes: Buffer, position: number): Buffer | undefined {
+  const start = position + headBytes
+  if (start > bytes.length || bytes.compare(magic, 0, magic.length, position, position + magic.length) !== 0)
+    return undefined
+  const end = start + bytes.readUInt32LE(position + lengthAt)
+  // A length that reaches over the next magic is wrong: no byte is added up twice, however the file was made.
+  if (end > nextMagic(bytes, start)) return undefined
+  const isUndamaged = crc32(bytes.subarray(position + lengthAt, end)) === bytes.readUInt32LE(position + crcAt)
+  return isUndamaged ? bytes.subarray(start, end) : undefined
+}
+
+function nextMagic(bytes: Buffer, position: number): number {
+  const found = bytes.indexOf(magic, position)
+  return found === -1 ? bytes.length : found
+}

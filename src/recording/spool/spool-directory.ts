@@ -1,0 +1,171 @@
+import { randomBytes } from 'node:crypto'
+import { lstatSync, mkdirSync, readdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { formatOwner, type Liveness, type Owner, type OwnerState, parseOwner } from './owner.js'
+import { removeFile, Segment } from './segment.js'
+
+/** What is in the directory. */
+export type Survey = {
+  /** Of all segments, whosever they are. */
+  readonly bytes: number
+  /** Names of the segments that nobody will write any more, the oldest of each owner first. */
+  readonly orphans: readonly string[]
+}
+
+const segmentPattern = /^(.+)-([0-9a-f]{8})-(\d{6,})\.spool$/
+const leaseSuffix = '.lease'
+const nobody = 'free'
+const leaseMs = 10 * 60_000
+const writableByOthers = 0o022
+
+/**
+ * The directory of all segments of the processes of one machine. A segment's name says whose it is, so that a rename is
+ * all it takes to make it one's own (of several who try, the first succeeds) or nobody's.
+ */
+export class SpoolDirectory {
+  readonly path: string
+  readonly #liveness: Liveness
+  readonly #owner: string
+  // Two loggers of one process, and two threads, never give the same name.
+  readonly #token = randomBytes(4).toString('hex')
+  readonly #lease: string
+  #count = 0
+
+  constructor(path: string, liveness: Liveness) {
+    this.path = path
+    this.#liveness = liveness
+    this.#owner = formatOwner(liveness.self)
+    this.#lease = join(path, this.#owner + leaseSuffix)
+  }
+
+  /** Creates a segment, and the directory before it where it is missing. Throws where the directory is not safe to use. */
+  create(onRemoved: (segment: Segment) => void): Segment {
+    requireOwnDirectory(this.path)
+    return new Segment(join(this.path, this.#nextName(this.#owner)), onRemoved)
+  }
+
+  /** Looks through the directory, if there is one, and removes leases that nobody needs. Throws where it is not safe to use. */
+  survey(): Survey {
+    if (!exists(this.path)) return { bytes: 0, orphans: [] }
+    requireOwnDirectory(this.path)
+    const names = readdirSync(this.path).sort()
+    const segments = names.filter((name) => segmentPattern.test(name))
+    for (const name of names) if (name.endsWith(leaseSuffix)) this.#removeIdleLease(name, segments)
+    // A process may have thousands of segments: it is looked up once.
+    const states = new Map<string, OwnerState>()
+    const stateOf = (owner: Owner) => {
+      const key = formatOwner(owner)
+      const state = states.get(key) ?? this.#liveness.stateOf(owner)
+      states.set(key, state)
+      return state
+    }
+    return {
+      bytes: segments.reduce((sum, name) => sum + (this.#stat(name)?.size ?? 0), 0),
+      orphans: segments.filter((name) => this.#isOrphan(name, stateOf)),
+    }
+  }
+
+  /** Whether nobody will write this segment any more. */
+  isOrphan(name: string): boolean {
+    return this.#isOrphan(name, (owner) => this.#liveness.stateOf(owner))
+  }
+
+  /** Makes a segment this process's own and returns its new path; undefined where somebody else was faster. */
+  claim(name: string): string | undefined {
+    this.renewLease()
+    const path = join(this.path, this.#nextName(this.#owner))
+    return move(join(this.path, name), path) ? path : undefined
+  }
+
+  /** Makes a segment of this process nobody's: any process may take it, at once. Never throws. */
+  release(path: string): void {
+    try {
+      move(path, join(this.path, this.#nextName(nobody)))
+    } catch {
+      // Its name says whose it is: others will see when this process has ended.
+    }
+  }
+
+  /** Tells processes of other containers, who cannot see this one, that it runs. */
+  renewLease(): void {
+    const now = new Date()
+    try {
+      utimesSync(this.#lease, now, now)
+    } catch {
+      createFile(this.#lease)
+    }
+  }
+
+  endLease(): void {
+    removeFile(this.#lease)
+  }
+
+  #nextName(owner: string): string {
+    this.#count += 1
+    return `${owner}-${this.#token}-${String(this.#count).padStart(6, '0')}.spool`
+  }
+
+  #isOrphan(name: string, stateOf: Liveness['stateOf']): boolean {
+    const ownerText = ownerTextOf(name)
+    if (ownerText === nobody) return true
+    const owner = parseOwner(ownerText)
+    return owner !== undefined && this.#isGone(name, owner, stateOf(owner))
+  }
+
+  #isGone(name: string, owner: Owner, state: OwnerState): boolean {
+    if (state !== 'unknown') return state === 'ended'
+    const lastSign = Math.max(this.#modifiedAt(name), this.#modifiedAt(formatOwner(owner) + leaseSuffix))
+    return Date.now() - lastSign > leaseMs
+  }
+
+  #removeIdleLease(name: string, segments: readonly string[]): void {
+    const ownerText = name.slice(0, -leaseSuffix.length)
+    const owner = parseOwner(ownerText)
+    if (owner === undefined || segments.some((segment) => ownerTextOf(segment) === ownerText)) return
+    if (this.#isGone(name, owner, this.#liveness.stateOf(owner))) removeFile(join(this.path, name))
+  }
+
+  #modifiedAt(name: string): number {
+    return this.#stat(name)?.mtimeMs ?? 0
+  }
+
+  #stat(name: string) {
+    return lstatSync(join(this.path, name), { throwIfNoEntry: false })
+  }
+}
+
+function ownerTextOf(name: string): string {
+  return segmentPattern.exec(name)?.[1] ?? ''
+}
+
+// What is written there must reach nobody else, and nobody else may plant records there.
+function requireOwnDirectory(path: string): void {
+  if (!exists(path)) mkdirSync(path, { recursive: true, mode: 0o700 })
+  const found = lstatSync(path)
+  if (found.isSymbolicLink()) throw new Error('it is a symbolic link')
+  if (!found.isDirectory()) throw new Error('it is no directory')
+  if (found.uid !== process.geteuid?.()) throw new Error('it belongs to another user')
+  if ((found.mode & writableByOthers) !== 0) throw new Error('other users may write there; chmod 700 it')
+}
+
+function move(from: string, to: string): boolean {
+  try {
+    renameSync(from, to)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
+}
+
+function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+}
+
+function createFile(path: string): void {
+  try {
+    writeFileSync(path, '', { flag: 'wx', mode: 0o600 })
+  } catch {
+    // The next renewal tries again.
+  }
+}

@@ -1,0 +1,185 @@
+import { EventEmitter, once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { toExportError } from '../../src/postgres/error-kind.js'
+import { PostgresUsageExporter } from '../../src/postgres/usage-exporter.js'
+import { draftRecord } from '../../src/usage/draft-record.js'
+import { toUsageRecord } from '../../src/usage/to-usage-record.js'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+
+// Nobody should have to wait ten seconds for the exporter to lose its patience.
+vi.mock('node:timers/promises', async (load) => {
+  const original = await load<typeof import('node:timers/promises')>()
+  const setTimeout: typeof original.setTimeout = (ms, value, options) =>
+    original.setTimeout(Math.min(ms ?? 0, 50), value, options)
+  return { ...original, setTimeout }
+})
+
+let database: TestDatabase
+
+const recordOf = (entry: object = {}) =>
+  toUsageRecord(draftRecord({ modelName: 'm', inputTokens: 1, outputTokens: 2, ...entry }, {}, Date.now()))
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+})
+afterAll(() => database.drop())
+
+/** A pool of the application, to which nobody listens. */
+function createPool(settings: pg.PoolConfig = {}): pg.Pool {
+  const pool = new pg.Pool({ connectionString: database.connectionString, max: 1, ...settings })
+  onTestFinished(async () => {
+    if (!pool.ended) await pool.end()
+  })
+  return pool
+}
+
+describe('the connections of the exporter', () => {
+  it('leave no listener behind on a borrowed pool or its client, after any number of writes', async () => {
+    const pool = createPool()
+    const exporter = new PostgresUsageExporter(pool, 'borrowed')
+    const client = await pool.connect()
+    client.release()
+    const listeners = () => [...client.eventNames()].map((name) => [name, client.listenerCount(name)])
+    await exporter.export([recordOf()])
+    const before = listeners()
+
+    for (let write = 0; write < 200; write++) await exporter.export([recordOf()])
+    for (let write = 0; write < 20; write++) await exporter.export([{ ...recordOf(), modelName: '\0' }]).catch(() => {})
+    const after = listeners()
+    await exporter.close()
+
+    expect(after).toEqual(before)
+    expect(pool.listenerCount('error')).toBe(0)
+    expect(pool.totalCount).toBe(1)
+  })
+
+  it('may be lost while they are idle in a borrowed pool to which nobody else listens', async () => {
+    const pool = createPool()
+    const exporter = new PostgresUsageExporter(pool, 'borrowed')
+    await exporter.export([recordOf()])
+    const { pid } = (await pool.query('select pg_backend_pid() as pid')).rows[0]
+
+    await database.query('select pg_terminate_backend($1)', [pid])
+    while (pool.totalCount > 0) await sleep(5)
+    await exporter.export([recordOf()])
+    await exporter.close()
+
+    expect(pool.totalCount).toBe(1)
+  })
+
+  it('are waited for in a busy pool for a while only, and given back when they come too late', async () => {
+    const pool = createPool()
+    const exporter = new PostgresUsageExporter(pool, 'borrowed')
+    const holder = await pool.connect()
+
+    const failed = await exporter.export([recordOf()]).catch((error) => error)
+    holder.release()
+    await exporter.export([recordOf()])
+
+    expect(failed).toMatchObject({ kind: 'passing', reason: 'timeout' })
+    expect(pool.waitingCount).toBe(0)
+    expect(pool.idleCount).toBe(1)
+  })
+
+  it('are not taken from a borrowed pool after the exporter was closed', async () => {
+    const pool = createPool()
+    const exporter = new PostgresUsageExporter(pool, 'borrowed')
+    const holder = await pool.connect()
+
+    const writing = exporter.export([recordOf({ modelName: 'late' })]).catch((error) => error)
+    await exporter.close()
+    holder.release()
+    const failed = await writing
+    await pool.end()
+
+    expect(failed).toMatchObject({ kind: 'passing' })
+    expect(await database.query("select 1 from token_usage_logs where model_name = 'late'")).toEqual([])
+  })
+
+  it('are cut in the middle of a write when the exporter closes, so that a borrowed pool can end', async () => {
+    const pool = createPool()
+    const exporter = new PostgresUsageExporter(pool, 'borrowed')
+    const blocker = await database.pool.connect()
+    await blocker.query('begin; lock table token_usage_logs in access exclusive mode')
+
+    const writing = exporter.export([recordOf()]).catch((error) => error)
+    while ((await database.query('select 1 from pg_locks where not granted')).length === 0) await sleep(5)
+    await exporter.close()
+    await pool.end()
+    await blocker.query('rollback')
+    blocker.release()
+
+    expect(await writing).toMatchObject({ kind: 'passing', reason: 'connection lost' })
+  })
+})
+
+describe('what an error means', () => {
+  it('is told by the taken id, whatever the primary key of an adopted table is called', async () => {
+    const other = await createTestDatabase()
+    const exporter = new PostgresUsageExporter(other.pool, 'borrowed')
+    await other.query('alter table token_usage_logs rename constraint token_usage_logs_pkey to our_key')
+    await exporter.export([recordOf()])
+    await other.query("select setval('token_usage_logs_id_seq', 1, false)")
+
+    const taken = await exporter.export([recordOf()]).catch((error) => error)
+    await exporter.close()
+    await other.drop()
+
+    expect(taken).toMatchObject({ kind: 'configuration', reason: '23505' })
+    expect(taken.message).toContain('sequence is behind its ids')
+  })
+
+  it('is not the id where a constraint of the owner is broken', async () => {
+    const other = await createTestDatabase()
+    const exporter = new PostgresUsageExporter(other.pool, 'borrowed')
+    await other.query('create unique index mine on token_usage_logs (response_id)')
+    await exporter.export([recordOf({ responseId: 'secret' })])
+
+    const refused = await exporter.export([recordOf({ responseId: 'secret' })]).catch((error) => error)
+    await exporter.close()
+    await other.drop()
+
+    expect(refused).toMatchObject({ kind: 'data', reason: '23505' })
+    expect(refused.message).toBe('a value does not fit its column (23505)')
+  })
+
+  it('is a setting where the server offers no encryption', async () => {
+    const pool = createPool({ ssl: true })
+    const exporter = new PostgresUsageExporter(pool, 'borrowed')
+
+    const refused = await exporter.export([recordOf()]).catch((error) => error)
+    await exporter.close()
+
+    expect(refused).toMatchObject({ kind: 'configuration', reason: 'no TLS' })
+  })
+
+  it('is passing, and told without its own words, for whatever is thrown', () => {
+    for (const thrown of [undefined, null, 'secret', 7, new Error('secret'), new EventEmitter(), { code: 7 }]) {
+      const error = toExportError(thrown)
+
+      expect(error.kind).toBe('passing')
+      expect(`${error.message} ${error.reason}`).not.toContain('secret')
+    }
+  })
+
+  it('is that the server is silent where it accepts and never answers', async () => {
+    const sockets: Socket[] = []
+    const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    const pool = new pg.Pool({ host: '127.0.0.1', port, connectionTimeoutMillis: 10 })
+    const exporter = new PostgresUsageExporter(pool, 'owned')
+
+    const failed = await exporter.export([recordOf()]).catch((error) => error)
+    await exporter.close()
+    for (const socket of sockets) socket.destroy()
+    silent.close()
+
+    expect(failed).toMatchObject({ kind: 'passing', reason: 'timeout' })
+    expect(failed.message).toBe('it did not answer in time (timeout)')
+  })
+})
