@@ -62,8 +62,8 @@ export interface UsageLogger {
   /** Writes what is pending now. Resolves when that is done or a try has failed (see `stats()`); never rejects. */
   flush(): Promise<void>
   /**
-   * Writes what is pending, trying for `timeoutMs` (25,000 by default) at most, and ends what tokenledger opened. Never
-   * rejects. Call it when the process is told to end, after the last request has finished: a call of a model that is
+   * Writes what is pending, trying for `timeoutMs` (25,000 by default) at most, and ends what tokenledger opened. What is
+   * left then waits in the spool for the next start, or is lost and counted where there is none. Never rejects. Call it when the process is told to end, after the last request has finished: a call of a model that is
    * still running leaves its row as aborted.
    */
   close(options?: { readonly timeoutMs?: number | undefined }): Promise<void>

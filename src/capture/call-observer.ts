@@ -59,7 +59,7 @@ export class CallObserver implements OpenCall {
   }
 
   get unreadSince(): number | undefined {
-    return this.#successor ? this.#successor.unreadSince : this.#unreadSince
+    return this.#unreadSince
   }
 
   /**

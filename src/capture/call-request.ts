@@ -10,6 +10,7 @@ export type CallRequest = ModelRequest & {
   /** Whether the body asks for a streamed answer. */
   readonly wantsStream: boolean
   readonly signal: AbortSignal | null
+  readonly headers: RequestInit['headers']
   /** Reads the body anew. */
   readBody(): ModelRequest['body']
 }
@@ -28,7 +29,7 @@ export function readCallRequest(input: string | URL | Request, init: RequestInit
   if (!findFormatOfRequest({ path, body: null })) return undefined
   const readBody = () => readJsonBody(init?.body)
   const body = readBody()
-  const model = body ? body.model : init?.body instanceof FormData ? init.body.get('model') : null
+  const model = init?.body instanceof FormData ? init.body.get('model') : body?.model
   return {
     url,
     path,
@@ -37,15 +38,17 @@ export function readCallRequest(input: string | URL | Request, init: RequestInit
     model: typeof model === 'string' ? model : findModelInPath(path),
     wantsStream: body?.stream === true,
     signal: init?.signal ?? request?.signal ?? null,
+    headers: init?.headers ?? request?.headers,
   }
 }
 
-function readJsonBody(body: unknown): Readonly<Record<string, unknown>> | null {
+function readJsonBody(body: unknown): ModelRequest['body'] {
+  if (body instanceof FormData || body instanceof URLSearchParams) return {}
   if (typeof body !== 'string') return null
   try {
     const value: unknown = JSON.parse(body)
-    return isJsonObject(value) ? value : null
+    return isJsonObject(value) ? value : {}
   } catch {
-    return null
+    return {}
   }
 }

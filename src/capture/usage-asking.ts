@@ -21,7 +21,7 @@ export class UsageAsking {
     if (isJsonObject(body.stream_options) && body.stream_options.include_usage === true) return undefined
     if (this.#taken.get(keyOf(request)) === false) return undefined
     if (findProviderHost(request.url.hostname)?.sendsUsageUnasked) return undefined
-    const headers = new Headers(init.headers)
+    const headers = new Headers(request.headers)
     if (isSigned(headers)) return undefined
     headers.delete('content-length')
     return { ...init, headers, body: withQuestion(init.body, body) }

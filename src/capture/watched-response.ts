@@ -1,5 +1,11 @@
+import { Readable } from 'node:stream'
 import type { BodyWatcher } from './body-watcher.js'
 import { isNodeFetchResponse, watchNodeFetchResponse } from './node-fetch-response.js'
+
+/** Breaks off what nobody can ask for any more, as Node's own fetch does: it would hold its connection for ever. */
+const forgotten = new FinalizationRegistry<ReadableStream>((body) => {
+  if (!body.locked && !Readable.isDisturbed(body as unknown as NodeJS.ReadableStream)) body.cancel().catch(() => {})
+})
 
 /** A response whose body can be watched: one that has a stream which nobody reads yet. */
 export function hasReadableBody(response: Response): boolean {
@@ -19,17 +25,19 @@ export function discardBody(response: Response): void {
  */
 export function watchResponse(response: Response, watcher: BodyWatcher): Response {
   if (isNodeFetchResponse(response)) return watchNodeFetchResponse(response, watcher) as unknown as Response
-  const { status, statusText } = response
   const headers = new Headers(response.headers)
   const body = watchBody(response.body as ReadableStream<Uint8Array>, watcher)
-  return describeAs(response, new Response(body, { status, statusText, headers }))
+  const watched = describeAs(response, new Response(body, { status: response.status, headers }))
+  forgotten.register(watched, body)
+  return watched
 }
 
-// A constructed response knows neither where it came from nor, after clone(), what is defined on it here.
+// A constructed response knows neither where it came from nor, after clone(), what is defined on it here, and it refuses
+// a status text that is not Latin-1, which a server's may be.
 function describeAs(original: Response, copy: Response): Response {
-  const { url, redirected, type } = original
+  const { url, redirected, type, statusText } = original
   const clone = () => describeAs(original, Response.prototype.clone.call(copy))
-  for (const [name, value] of Object.entries({ url, redirected, type, clone })) {
+  for (const [name, value] of Object.entries({ url, redirected, type, statusText, clone })) {
     Object.defineProperty(copy, name, { value, configurable: true })
   }
   return copy

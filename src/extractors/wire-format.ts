@@ -14,7 +14,10 @@ export type AnswerSoFar = {
   readonly progress: Progress
 }
 
-/** The part of an HTTP request that tells which format it speaks. `body` is null where it cannot be read as a JSON object. */
+/**
+ * The part of an HTTP request that tells which format it speaks. `body` is null where it was not read, and empty where
+ * it is no JSON object.
+ */
 export type ModelRequest = {
   readonly path: string
   readonly body: Readonly<Record<string, unknown>> | null

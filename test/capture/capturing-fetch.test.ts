@@ -146,3 +146,17 @@ it.each([
 
   expect(recorder.rows).toEqual([])
 })
+
+it.each([
+  ['/v1/messages', 'To=somebody&Body=hello'],
+  ['/v1/messages', new URLSearchParams({ to: 'somebody' })],
+  ['/forms/1/responses', new FormData()],
+  ['/api/chat', '["a"]'],
+])('takes a request to %s whose body is no JSON object for no call of a model', async (path, body) => {
+  const { recorder, capturing } = capture()
+
+  const response = await capturing(answering('{}'))(`https://app.example${path}`, { method: 'POST', body })
+  await response.text()
+
+  expect(recorder.rows).toEqual([])
+})

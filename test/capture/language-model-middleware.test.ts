@@ -5,6 +5,7 @@ import { convertArrayToReadableStream, MockLanguageModelV3 } from 'ai/test'
 import { expect, expectTypeOf, it } from 'vitest'
 import { createCapturingFetch } from '../../src/capture/capturing-fetch.js'
 import { createLanguageModelMiddleware } from '../../src/capture/language-model-middleware.js'
+import { createUsageLogger, MemoryExporter } from '../../src/index.js'
 import type { StandInBehaviour } from '../support/provider-stand-in.js'
 import { createArrayRecorder } from './array-recorder.js'
 import { collect, expectCounted, startClients } from './stand-in-clients.js'
@@ -193,6 +194,20 @@ it('records a stream that ends without its last part as an error, and one whose 
     { status: 'error', usageSource: 'estimated' },
     { status: 'error', usageSource: 'estimated' },
   ])
+})
+
+it('comes with a logger: it knows the user of the request, and passes calls on where logging is off', async () => {
+  for (const enabled of [true, false]) {
+    const exporter = new MemoryExporter()
+    const usage = createUsageLogger({ enabled, exporter })
+    const model = wrapLanguageModel({ model: mockModel(async () => result), middleware: usage.aiSdk() })
+
+    const { text } = await usage.run({ user: 'ann@example.com' }, () => generateText({ model, prompt }))
+    await usage.close()
+
+    expect(text).toBe('Drei.')
+    expect(exporter.records.map((record) => record.userEmail)).toEqual(enabled ? ['ann@example.com'] : [])
+  }
 })
 
 const result = {

@@ -97,6 +97,26 @@ it('asks for usage without touching anything else of the request', async () => {
   expect(init.body).toBe(text)
 })
 
+it('asks in a Request with a body of its own without losing its headers', async () => {
+  const { chatUrl, capturing } = capture()
+  const sent: Request[] = []
+  const innerFetch: typeof fetch = async (input, init) => {
+    sent.push(new Request(input, init))
+    return new Response('{}')
+  }
+  const { body } = post({ model: 'm', messages, stream: true })
+  const signed = new Request(chatUrl, { method: 'POST', headers: { digest: 'sha-256=x' } })
+
+  await capturing(innerFetch)(new Request(chatUrl, { method: 'POST', headers: { authorization: 'Bearer x' } }), {
+    body,
+  })
+  await capturing(innerFetch)(signed, { body })
+
+  expect(sent[0]?.headers.get('authorization')).toBe('Bearer x')
+  expect(await sent[0]?.text()).toContain('include_usage')
+  expect(await sent[1]?.text()).toBe(body)
+})
+
 it.each([
   ['a provider that tells without being asked', 'https://api.mistral.ai/v1/chat/completions', {}],
   [

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { answering, messages, post, useCaptureSetup } from './capture-setup.js'
 
@@ -67,6 +69,23 @@ it('reads nothing ahead of the application', async () => {
   await reader?.cancel()
 })
 
+it('breaks off an answer that the application has forgotten', async () => {
+  const setup = capture()
+  const { standIn, recorder, capturingFetch, chatUrl } = setup
+  setup.behaviour = { words: 20_000 }
+  setFlagsFromString('--expose-gc')
+  const collectGarbage: () => void = runInNewContext('gc')
+
+  for (let call = 0; call < 5; call++) await capturingFetch(chatUrl, post({ model: 'm', messages, stream: true }))
+
+  const outcomes = () => {
+    collectGarbage()
+    return standIn.calls.map((call) => call.outcome)
+  }
+  await expect.poll(outcomes, { timeout: 5000 }).toEqual(Array(5).fill('disconnected'))
+  expect(recorder.rows.map((row) => row.status)).toEqual(Array(5).fill('aborted'))
+})
+
 it('breaks with the signal also where the body underneath never does', async () => {
   const { recorder, chatUrl, capturing } = capture()
   const abort = new AbortController()
@@ -87,6 +106,17 @@ it('breaks with the signal also where the body underneath never does', async () 
   await expect(response.text()).rejects.toThrow('enough')
   expect(isCancelled).toBe(true)
   expect(recorder.rows).toMatchObject([{ status: 'aborted' }])
+})
+
+it('passes an answer on whose status text no response can be made with', async () => {
+  const { recorder, chatUrl, capturing } = capture()
+  const answer = Object.defineProperty(new Response('{}'), 'statusText', { value: '\ufffdkay' })
+
+  const response = await capturing(async () => answer)(chatUrl, post({ model: 'm', messages }))
+
+  expect(await response.text()).toBe('{}')
+  expect(response.statusText).toBe('\ufffdkay')
+  expect(recorder.lines).toEqual([])
 })
 
 it('keeps what a response says about itself, also after clone()', async () => {

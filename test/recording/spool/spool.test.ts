@@ -224,6 +224,26 @@ describe('rows that find no room in memory', () => {
     expect(exporter.names).toEqual(numbered(3000))
   })
 
+  it('are left to the next start where the store fails in the middle of them', async () => {
+    const { spool } = createTemporaryDirectory()
+    const { log, processor, exporter } = startProcessor({ directory: spool, maxMemoryMb: 1, maxBatchSize: 100 })
+    exporter.onExport = fail
+    log(...numbered(3000))
+    await processor.flush()
+    exporter.onExport = () => (exporter.records.length >= 2500 ? fail() : undefined)
+
+    while (exporter.records.length < 2500) await processor.flush()
+    await processor.flush()
+    await processor.close(10)
+    const next = startProcessor({ directory: spool })
+    await vi.waitFor(() => expect(segmentsIn(spool)).toEqual([]))
+
+    const { written, spooled, dropped } = processor.stats()
+    expect([written + spooled, dropped]).toEqual([3000, 0])
+    expect(spooled).toBeGreaterThan(400)
+    expect(new Set([...exporter.names, ...next.exporter.names])).toEqual(new Set(numbered(3000)))
+  })
+
   it('are counted when somebody removes the file they are in', async () => {
     const { spool } = createTemporaryDirectory()
     const { log, processor, exporter } = startProcessor({ directory: spool, maxMemoryMb: 1 })
@@ -238,6 +258,23 @@ describe('rows that find no room in memory', () => {
 
     expect(exporter.records).toHaveLength(pending)
     expect(processor.stats()).toMatchObject({ dropped: spooled, droppedByReason: { spool_gone: spooled }, spooled: 0 })
+    expectBalanced(processor)
+  })
+
+  it('are counted without a write too, when the file they are in is missed', async () => {
+    vi.useFakeTimers({ toFake: [...intervals] })
+    const { spool } = createTemporaryDirectory()
+    const { log, processor, exporter } = startProcessor({ directory: spool, maxMemoryMb: 1 })
+    exporter.onExport = fail
+    log(...numbered(2000))
+    await endOfTurn()
+    const { spooled } = processor.stats()
+
+    rmSync(spool, { recursive: true })
+    vi.advanceTimersByTime(10_000)
+
+    expect(spooled).toBeGreaterThan(100)
+    expect(processor.stats()).toMatchObject({ dropped: spooled, spooled: 0 })
     expectBalanced(processor)
   })
 })
