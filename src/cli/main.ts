@@ -1,13 +1,16 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { loadDotEnv } from '../config.js'
+import { createDeadLettersCommand } from './dead-letters.js'
 import { createMigrateCommand } from './migrate.js'
+import { createVerifyCommand } from './verify.js'
 
 const program = new Command('tokenledger')
   .description('Every LLM call, who made it and what it cost: one row each, in your own PostgreSQL.')
   .showHelpAfterError('(tokenledger --help lists the commands)')
-for (const command of [createMigrateCommand()]) program.addCommand(command)
-for (const command of [program, ...program.commands]) command.exitOverride()
+const commands = [createMigrateCommand(), createVerifyCommand(), createDeadLettersCommand()]
+for (const command of commands) program.addCommand(command)
+for (const command of [program, ...commands, ...commands.flatMap((parent) => parent.commands)]) command.exitOverride()
 
 try {
   loadDotEnv()
