@@ -1,8 +1,6 @@
 import { Command } from 'commander'
-import { readConfig } from '../config.js'
-import { ConfigurationError } from '../errors.js'
 import { type MigrationResult, migrate } from '../postgres/migrator.js'
-import { createPool } from '../postgres/pool.js'
+import { withDatabase } from './with-database.js'
 
 type MigrateFlags = { readonly timeZone?: string; readonly json?: true }
 
@@ -16,20 +14,11 @@ export function createMigrateCommand(): Command {
 }
 
 async function runMigrate(flags: MigrateFlags): Promise<void> {
-  const { databaseUrl, sslMode, sslEnvironment } = readConfig()
-  if (!databaseUrl) {
-    throw new ConfigurationError(
-      'DATABASE_URL is not set. Set it, or write it into .env: DATABASE_URL=postgres://user:password@host:5432/database',
-    )
-  }
-  const pool = createPool({ databaseUrl, sslMode, sslEnvironment, maxConnections: 1 })
-  try {
+  await withDatabase(async (pool) => {
     const onProgress = (message: string) => console.error(`tokenledger: ${message}`)
     const result = await migrate(pool, { timeZone: flags.timeZone, onProgress })
     console.log(flags.json ? JSON.stringify(result) : describe(result))
-  } finally {
-    await pool.end()
-  }
+  })
 }
 
 function describe({ applied, alreadyApplied, timeZone }: MigrationResult): string {
