@@ -1,0 +1,148 @@
+import { timingSafeEqual } from 'node:crypto'
+import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response, Router } from 'express'
+import { z } from 'zod'
+import type { UsageLogger } from '../create-usage-logger.js'
+import { findBearerToken } from './session.js'
+import { digestOf } from './viewer.js'
+
+export type IngestParts = {
+  readonly usage: Pick<UsageLogger, 'log' | 'stats'>
+  /** SHA-256 of each token that may send records. */
+  readonly tokenDigests: readonly Buffer[]
+}
+
+/** Why a line was not taken; `line` counts from 1. */
+export type RejectedLine = { readonly line: number; readonly reason: string }
+
+// What is parsed in one turn of the event loop, about 25 ms.
+const mostBytes = 1024 * 1024
+
+const text = z.string().max(1000)
+const tokens = z.number().int().nonnegative()
+const milliseconds = z.number().nonnegative()
+
+/** What `usage.log()` takes, from outside: a field that it does not know is refused, so that a misspelt one is not lost. */
+export const ingestEntrySchema = z.strictObject({
+  modelName: text.min(1),
+  inputTokens: tokens,
+  outputTokens: tokens,
+  userEmail: text.optional(),
+  sessionId: text.optional(),
+  requestType: text.optional(),
+  provider: text.optional(),
+  operation: text.optional(),
+  operationId: text.optional(),
+  project: text.optional(),
+  cacheReadTokens: tokens.optional(),
+  cacheWriteTokens: tokens.optional(),
+  reasoningTokens: tokens.optional(),
+  costEstimate: z.union([z.number().nonnegative(), z.string().regex(/^\d{1,7}(\.\d{1,12})?$/)]).optional(),
+  status: z.enum(['ok', 'error', 'aborted']).optional(),
+  usageSource: z
+    .enum(['provider', 'provider_partial', 'estimated', 'fixed', 'unknown', 'entry', 'imported'])
+    .optional(),
+  durationMs: milliseconds.optional(),
+  timeToFirstChunkMs: milliseconds.optional(),
+  responseId: text.optional(),
+  metadata: z.record(z.string(), z.unknown()).optional(),
+  timestamp: z.union([z.iso.datetime({ offset: true }), z.number().int().nonnegative()]).optional(),
+  idempotencyKey: text.min(1).optional(),
+})
+
+/**
+ * `POST /usage` takes records of services in other languages: a JSON object, or one on each line (NDJSON). Answers with how
+ * many were taken and why the others were not: 202 all, 207 some, 400 none, 401 without a token, 413 a body of more than a
+ * megabyte, 503 where the logger is off.
+ *
+ * With the header `Idempotency-Key` a body may be sent again: its lines are stored once, as with `idempotencyKey` in each.
+ */
+export function createIngest({ usage, tokenDigests }: IngestParts): Router {
+  const router = Router()
+  const readBody = express.text({ type: () => true, limit: mostBytes })
+  router.post('/usage', requireIngestToken(tokenDigests), readBody, (request, response) => {
+    if (usage.stats().state === 'disabled') {
+      response.status(503).json({ error: 'nothing is recorded: TOKEN_LOGGING_ENABLED is false' })
+      return
+    }
+    const intake = new Intake(usage, request.get('Idempotency-Key'))
+    const body: string = typeof request.body === 'string' ? request.body : ''
+    // An object over several lines is one record; of several objects each has its line.
+    for (const line of request.is('application/json') ? [body] : body.split('\n')) intake.take(line)
+    answer(response, intake)
+  })
+  router.use('/usage', refuseLongBody)
+  return router
+}
+
+function requireIngestToken(tokenDigests: readonly Buffer[]): RequestHandler {
+  return (request, response, next) => {
+    if (mayIngest(request, tokenDigests)) return next()
+    response.status(401).set('WWW-Authenticate', 'Bearer realm="tokenledger"')
+    response.json({ error: 'send TOKENLEDGER_INGEST_TOKEN or the admin token as Authorization: Bearer <token>' })
+  }
+}
+
+const refuseLongBody: ErrorRequestHandler = (error: { type?: string }, _request, response, next) => {
+  if (error.type !== 'entity.too.large') return next(error)
+  response.status(413).json({ error: `the body is longer than ${mostBytes} bytes; send it in parts` })
+}
+
+function mayIngest(request: Request, tokenDigests: readonly Buffer[]): boolean {
+  const given = digestOf(findBearerToken(request) ?? '')
+  return tokenDigests.some((digest) => timingSafeEqual(digest, given))
+}
+
+function answer(response: Response, { accepted, rejected }: Intake): void {
+  const status = rejected.length === 0 && accepted > 0 ? 202 : accepted > 0 ? 207 : 400
+  const nothing = accepted === 0 && rejected.length === 0 ? { error: 'the body holds no record' } : undefined
+  response.status(status).json({ accepted, rejected, ...nothing })
+}
+
+/** What became of the lines of one body. */
+class Intake {
+  accepted = 0
+  readonly rejected: RejectedLine[] = []
+  readonly #usage: IngestParts['usage']
+  readonly #key: string | undefined
+  #line = 0
+
+  constructor(usage: IngestParts['usage'], key: string | undefined) {
+    this.#usage = usage
+    this.#key = key
+  }
+
+  take(line: string): void {
+    this.#line += 1
+    if (line.trim() === '') return
+    const reason = this.#log(line)
+    if (reason === undefined) this.accepted += 1
+    else this.rejected.push({ line: this.#line, reason })
+  }
+
+  #log(line: string): string | undefined {
+    const entry = ingestEntrySchema.safeParse(parseJson(line))
+    if (!entry.success) return describe(entry.error)
+    const idempotencyKey = entry.data.idempotencyKey ?? (this.#key && `${this.#key}/${this.#line}`)
+    const { dropped } = this.#usage.stats()
+    this.#usage.log({ ...entry.data, idempotencyKey })
+    return this.#usage.stats().dropped > dropped ? 'there is no room for it now; send it again later' : undefined
+  }
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+// Names the field and what is wrong with it, never its value: that may be anything.
+function describe({ issues }: z.ZodError): string {
+  const [issue] = issues
+  if (issue === undefined) return 'it is no record'
+  if (issue.path.length === 0 && issue.code === 'invalid_type') return 'it is no JSON object'
+  if (issue.code === 'unrecognized_keys')
+    return `unknown field ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`
+  return `${issue.path.join('.')}: ${issue.message}`
+}

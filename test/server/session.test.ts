@@ -1,0 +1,68 @@
+import express from 'express'
+import { describe, expect, it } from 'vitest'
+import { createSessionRouter, findRequestViewer } from '../../src/server/session.js'
+import { createViewerTokens, digestOf } from '../../src/server/viewer.js'
+import { serve } from './serve.js'
+
+const adminToken = 'the-admin-token'
+const tokens = createViewerTokens(digestOf(adminToken))
+const json = { 'Content-Type': 'application/json' }
+
+describe('a session', () => {
+  it('begins with a token and is told by its cookie from then on', async () => {
+    const url = await start()
+    const token = tokens.sign({ role: 'user', user: 'ann@example.com' }, Date.now() + 60_000)
+
+    const begun = await fetch(`${url}/session`, { method: 'POST', headers: json, body: JSON.stringify({ token }) })
+    const cookie = begun.headers.get('set-cookie') ?? ''
+    const viewer = await fetch(`${url}/viewer`, { headers: { cookie: `other=1; ${cookie.split(';')[0]}` } })
+
+    expect(await begun.json()).toEqual({ role: 'user', user: 'ann@example.com' })
+    expect(cookie).toMatch(/HttpOnly.*SameSite=Strict/)
+    expect(cookie).not.toContain(token)
+    expect(await viewer.json()).toEqual({ role: 'user', user: 'ann@example.com' })
+  })
+
+  it('ends where it is told to', async () => {
+    const url = await start()
+
+    const ended = await fetch(`${url}/session`, { method: 'DELETE' })
+
+    expect(ended.status).toBe(204)
+    expect(ended.headers.get('set-cookie')).toMatch(/tokenledger_session=; Path=\/; Expires=Thu, 01 Jan 1970/)
+  })
+
+  it.each([
+    ['a wrong token', json, '{"token":"wrong"}'],
+    ['no token', json, '{}'],
+    ['a token that is no text', json, '{"token":{"length":3}}'],
+    ['a form of another site', { 'Content-Type': 'text/plain' }, `{"token":"${adminToken}"}`],
+  ])('does not begin with %s', async (_what, headers, body) => {
+    const url = await start()
+
+    const refused = await fetch(`${url}/session`, { method: 'POST', headers, body })
+
+    expect(refused.status).toBe(401)
+    expect(refused.headers.get('set-cookie')).toBeNull()
+  })
+
+  it('has a cookie for encrypted connections only, where the connection is', async () => {
+    const url = await start()
+    const headers = { ...json, 'X-Forwarded-Proto': 'https' }
+
+    const begun = await fetch(`${url}/session`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ token: adminToken }),
+    })
+
+    expect(begun.headers.get('set-cookie')).toContain('Secure')
+  })
+})
+
+async function start(): Promise<string> {
+  const app = express().set('trust proxy', 1)
+  app.use(createSessionRouter(tokens))
+  app.get('/viewer', (request, response) => void response.json(findRequestViewer(tokens, request) ?? null))
+  return serve(app)
+}

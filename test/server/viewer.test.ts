@@ -1,0 +1,54 @@
+import { describe, expect, it, vi } from 'vitest'
+import { createViewerTokens, digestOf, type Viewer } from '../../src/server/viewer.js'
+
+const adminToken = 'the-admin-token'
+const tokens = createViewerTokens(digestOf(adminToken))
+const ann: Viewer = { role: 'user', user: 'ann@example.com' }
+const inAnHour = () => Date.now() + 3_600_000
+
+describe('viewer tokens', () => {
+  it('tell the admin by the admin token', () => {
+    expect(tokens.findViewer(adminToken)).toEqual({ role: 'admin' })
+  })
+
+  it.each<[string, Viewer]>([
+    ['a user', ann],
+    ['an admin', { role: 'admin' }],
+  ])('tell %s by a signed token until it expires', (_who, viewer) => {
+    const token = tokens.sign(viewer, Date.now() + 1000)
+
+    const before = tokens.findViewer(token)
+    vi.useFakeTimers({ now: Date.now() + 1001 })
+    const after = tokens.findViewer(token)
+    vi.useRealTimers()
+
+    expect([before, after]).toEqual([viewer, undefined])
+  })
+
+  it.each([
+    ['nothing', ''],
+    ['another token', 'another-token'],
+    ['the admin token cut short', adminToken.slice(0, -1)],
+    ['half a signed token', 'tlv1.e30'],
+    ['a signed token without a signature', 'tlv1.e30.'],
+    ['100 kB', 'x'.repeat(100_000)],
+  ])('tell nobody by %s', (_what, token) => {
+    expect(tokens.findViewer(token)).toBeUndefined()
+  })
+
+  it('tell nobody by a token of which any character was changed', () => {
+    const token = tokens.sign(ann, inAnHour())
+    const changed = Array.from(
+      token,
+      (character, at) => token.slice(0, at) + (character === 'A' ? 'B' : 'A') + token.slice(at + 1),
+    )
+
+    expect(changed.filter((text) => tokens.findViewer(text) !== undefined)).toEqual([])
+  })
+
+  it('tell nobody by a token that was signed with another admin token', () => {
+    const others = createViewerTokens(digestOf('another-admin-token'))
+
+    expect(tokens.findViewer(others.sign(ann, inAnHour()))).toBeUndefined()
+  })
+})
