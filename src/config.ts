@@ -51,6 +51,10 @@ export type ServerConfig = {
   readonly host: string
   /** `TOKENLEDGER_ADMIN_TOKEN`. */
   readonly adminToken?: string
+  /** `TOKENLEDGER_INGEST_TOKEN`. */
+  readonly ingestToken?: string
+  /** `TOKEN_LOGGING_ENABLED`; the app records unless it says no. */
+  readonly isLoggingEnabled: boolean
   readonly problems: readonly string[]
 }
 
@@ -111,7 +115,10 @@ export function readServerConfig(environment: Environment = process.env): Server
   const adminToken = environment.TOKENLEDGER_ADMIN_TOKEN?.trim() || undefined
   const port = wholeNumber({ name: 'PORT', value: environment.PORT, fallback: 3000, min: 0, max: 65_535 }, problems)
   const host = environment.HOST?.trim() || (adminToken ? '0.0.0.0' : '127.0.0.1')
-  return Object.freeze({ port, host, adminToken, problems: Object.freeze(problems) })
+  const ingestToken = environment.TOKENLEDGER_INGEST_TOKEN?.trim() || undefined
+  const enabled = environment.TOKEN_LOGGING_ENABLED?.trim()
+  const isLoggingEnabled = enabled ? switchValue('TOKEN_LOGGING_ENABLED', enabled, problems) : true
+  return Object.freeze({ port, host, adminToken, ingestToken, isLoggingEnabled, problems: Object.freeze(problems) })
 }
 
 /** Adds the variables of a `.env` file in the working directory to the environment; those already set stay. */

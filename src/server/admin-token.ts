@@ -6,15 +6,18 @@ import { digestOf } from './viewer.js'
 /** `token` is there only when it was made just now: nothing but its digest is kept. */
 export type AdminToken = { readonly digest: Buffer; readonly token?: string }
 
-/** The digest of the token that was made for this machine, or of a new one whose digest is kept in `path`, readable by its owner only. */
+/** The digest of the token that was made for this machine earlier, or a new token, which `keepAdminToken` makes lasting. */
 export function findOrCreateAdminToken(path: string): AdminToken {
   const kept = readDigest(path)
   if (kept !== undefined) return { digest: kept }
   const token = randomBytes(32).toString('base64url')
-  const digest = digestOf(token)
+  return { digest: digestOf(token), token }
+}
+
+/** Keeps the digest of a new token in a file that only its owner can read: to be called when the token has been shown. */
+export function keepAdminToken(path: string, { digest }: AdminToken): void {
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, `${digest.toString('hex')}\n`, { mode: 0o600 })
-  return { digest, token }
 }
 
 /** The digest kept in `path`; undefined where there is none. */

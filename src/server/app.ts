@@ -1,47 +1,70 @@
 import { readFileSync } from 'node:fs'
-import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express'
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express'
+import type { UsageReader } from '../analytics/usage-reader.js'
 import type { JsonRow, ReadRequest } from '../postgres/read-rows.js'
 import type { DiagnosticLogger } from '../recording/diagnostics.js'
-import { requireAdminToken, requireLoopbackName } from './admin-auth.js'
+import { createDashboardRouter } from './dashboard-router.js'
+import { explainReadError } from './explain-read-error.js'
+import { createIngest, type IngestParts } from './ingest.js'
+import { createSessionRouter, findRequestViewer } from './session.js'
+import type { ViewerTokens } from './viewer.js'
 
-export type AppParts = {
+export type AppParts = IngestParts & {
   /** Reads from the database that holds the usage tables. */
   readonly read: (request: ReadRequest) => Promise<JsonRow[]>
-  /** Without one the app answers only to requests addressed to localhost. */
-  readonly adminToken?: string
+  /** For the reports, which may take long: connections that nothing else waits for. */
+  readonly reader: UsageReader
+  readonly tokens: ViewerTokens
   readonly logger: DiagnosticLogger
+  /** Proxies before the app that tell who asks and how: one on Heroku. */
+  readonly trustedProxies: number
 }
 
-const REPORTS = ['daily-usage-per-user', 'most-used-models', 'user-activity-summary'] as const
-const REPORT_TIMEOUT_MS = 10_000
-const HEALTH_TIMEOUT_MS = 2000
+const reports = ['daily-usage-per-user', 'most-used-models', 'user-activity-summary'] as const
+const reportTimeoutMs = 10_000
+const healthTimeoutMs = 2000
 
-/** The web process's Express app: `GET /health` for anyone, and the reports for who may see them. Listens to nothing yet. */
-export function createApp({ read, adminToken, logger }: AppParts): Express {
+/** The web process's Express app. Listens to nothing yet. */
+export function createApp({ read, reader, tokens, logger, trustedProxies, ...ingest }: AppParts): Express {
   const app = express()
   app.disable('x-powered-by')
-  app.use((_request, response, next) => {
-    response.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' })
-    next()
-  })
-  if (adminToken === undefined) app.use(requireLoopbackName)
-  app.get('/health', healthCheck(read))
-  if (adminToken !== undefined) app.use('/api', requireAdminToken(adminToken))
-  for (const name of REPORTS) app.get(`/api/reports/${name}`, report(name, { read, logger }))
+  app.set('trust proxy', trustedProxies)
+  app.get('/health', noStore, healthCheck(read))
+  app.use('/api', noStore, createSessionRouter(tokens), createIngest(ingest))
+  app.use('/api/reports', requireAdmin(tokens))
+  for (const name of reports) app.get(`/api/reports/${name}`, report(name, { read, logger }))
+  app.use(createDashboardRouter({ reader, findViewer: (request) => findRequestViewer(tokens, request), logger }))
   app.use((_request, response) => {
-    response
-      .status(404)
-      .json({ error: `there are /health and ${REPORTS.map((name) => `/api/reports/${name}`).join(', ')}` })
+    response.status(404).json({ error: 'there is the page at /, and /health, /api/usage, /api/reports/<name>' })
   })
   app.use(answerError(logger))
   return app
+}
+
+const noStore: RequestHandler = (_request, response, next) => {
+  response.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' })
+  next()
+}
+
+function requireAdmin(tokens: ViewerTokens): RequestHandler {
+  return (request, response, next) => {
+    if (findRequestViewer(tokens, request)?.role === 'admin') return next()
+    response.status(401).set('WWW-Authenticate', 'Bearer realm="tokenledger"')
+    response.json({ error: 'send the admin token as Authorization: Bearer <TOKENLEDGER_ADMIN_TOKEN>' })
+  }
 }
 
 function healthCheck(read: AppParts['read']) {
   // However many ask at once, the database is asked by one.
   let asking: Promise<boolean> | undefined
   const isDatabaseUp = () => {
-    asking ??= read({ sql: 'select 1', timeoutMs: HEALTH_TIMEOUT_MS })
+    asking ??= read({ sql: 'select 1', timeoutMs: healthTimeoutMs })
       .then(
         () => true,
         () => false,
@@ -57,25 +80,19 @@ function healthCheck(read: AppParts['read']) {
   }
 }
 
-function report(name: (typeof REPORTS)[number], { read, logger }: Pick<AppParts, 'read' | 'logger'>) {
+function report(name: (typeof reports)[number], { read, logger }: Pick<AppParts, 'read' | 'logger'>) {
   const sql = readFileSync(new URL(`../../sql/queries/${name}.sql`, import.meta.url), 'utf8')
   return async (_request: Request, response: Response) => {
     try {
-      response.json({ report: name, rows: await read({ sql, timeoutMs: REPORT_TIMEOUT_MS }) })
+      response.json({ report: name, rows: await read({ sql, timeoutMs: reportTimeoutMs }) })
     } catch (error) {
-      // Of a database's error only the code is passed on: its text may hold values of rows or the server's address.
-      const code = (error as { code?: string }).code
-      logger.error({ report: name, code }, 'a report could not be read from the database')
-      response.status(503).json({ error: explain(code) })
+      logger.error(
+        { report: name, code: (error as { code?: string }).code },
+        'a report could not be read from the database',
+      )
+      response.status(503).json({ error: explainReadError(error) })
     }
   }
-}
-
-function explain(code: string | undefined): string {
-  if (code === '42P01' || code === '42703')
-    return 'the usage tables are missing or out of date: run tokenledger migrate'
-  if (code === '57014') return `the report took longer than ${REPORT_TIMEOUT_MS / 1000} seconds and was stopped`
-  return 'the database does not answer at the moment: try again later'
 }
 
 function answerError(logger: DiagnosticLogger): ErrorRequestHandler {

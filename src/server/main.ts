@@ -3,16 +3,21 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import { loadDotEnv, readConfig, readServerConfig, type ServerConfig } from '../config.js'
+import { createUsageLogger } from '../create-usage-logger.js'
 import { ConfigurationError } from '../errors.js'
 import { isLoopbackHost } from '../postgres/database-url.js'
 import { type EmbeddedServer, startEmbeddedServer } from '../postgres/embedded-server.js'
 import { migrate } from '../postgres/migrator.js'
 import { createPool } from '../postgres/pool.js'
 import { type JsonRow, type ReadRequest, readRows } from '../postgres/read-rows.js'
+import { type AdminToken, findOrCreateAdminToken, keepAdminToken } from './admin-token.js'
 import { createApp } from './app.js'
 import { createShutdown, exitOnSignals } from './graceful-shutdown.js'
+import { createViewerTokens, digestOf } from './viewer.js'
 
 const logger = pino({ base: null })
+const adminTokenFile = '.data/admin-token'
+const reportTimeoutMs = 15_000
 
 try {
   await serve()
@@ -28,22 +33,42 @@ async function serve(): Promise<void> {
   for (const problem of [...config.problems, ...serverConfig.problems]) logger.warn(problem)
   refuseExposure(serverConfig, config.sslEnvironment.isHeroku)
 
+  const admin = serverConfig.adminToken
+    ? { digest: digestOf(serverConfig.adminToken) }
+    : findOrCreateAdminToken(adminTokenFile)
   const embedded = config.databaseUrl === undefined ? await startOwnDatabase() : undefined
   const databaseUrl = config.databaseUrl ?? embedded?.connectionString ?? ''
-  const pool = createPool({ databaseUrl, sslEnvironment: config.sslEnvironment, maxConnections: 2 }, logger)
+  const openPool = (maxConnections: number) =>
+    createPool({ databaseUrl, sslEnvironment: config.sslEnvironment, maxConnections }, logger)
+  const pool = openPool(1)
+  const reportPool = openPool(2)
+  const usage = createUsageLogger({ enabled: serverConfig.isLoggingEnabled, databaseUrl, logger })
   const read = (request: ReadRequest) => readRows(pool, request)
-  const app = createApp({ read, adminToken: serverConfig.adminToken, logger })
+  const app = createApp({
+    read,
+    reader: { pool: reportPool, timeoutMs: reportTimeoutMs },
+    tokens: createViewerTokens(admin.digest),
+    tokenDigests: [admin.digest, ...(serverConfig.ingestToken ? [digestOf(serverConfig.ingestToken)] : [])],
+    usage,
+    logger,
+    trustedProxies: config.sslEnvironment.isHeroku ? 1 : 0,
+  })
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000 }, app)
-  const closers = [() => pool.end(), async () => embedded?.stop()]
+  const closers = [
+    () => usage.close({ timeoutMs: 10_000 }),
+    () => reportPool.end(),
+    () => pool.end(),
+    async () => embedded?.stop(),
+  ]
   exitOnSignals(createShutdown({ server, closers, logger }))
-  await listen(server, serverConfig)
+  await listen(server, serverConfig, admin)
   await reportMissingTables(read)
 }
 
 function refuseExposure({ host, adminToken }: ServerConfig, isHeroku: boolean): void {
   if (adminToken !== undefined || (isLoopbackHost(host) && !isHeroku)) return
   throw new ConfigurationError(
-    'set TOKENLEDGER_ADMIN_TOKEN to a long random text: without it this app shows its reports to this machine only',
+    'set TOKENLEDGER_ADMIN_TOKEN to a long random text: without it this app is for this machine only',
   )
 }
 
@@ -54,14 +79,19 @@ async function startOwnDatabase(): Promise<EmbeddedServer> {
   return embedded
 }
 
-async function listen(server: Server, { host, port, adminToken }: ServerConfig): Promise<void> {
+async function listen(server: Server, { host, port, adminToken }: ServerConfig, admin: AdminToken): Promise<void> {
   server.listen(port, host)
   await once(server, 'listening')
   const address = server.address() as AddressInfo
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
   logger.info({ host: address.address, port: address.port }, 'listening')
-  if (adminToken === undefined) {
-    logger.warn('TOKENLEDGER_ADMIN_TOKEN is not set: everybody on this machine may read the reports, nobody else')
-  }
+  logger.info(`the page is at http://${name}:${address.port}/`)
+  if (admin.token !== undefined) {
+    logger.info(`sign in with this token, which is shown only now: ${admin.token}`)
+    keepAdminToken(adminTokenFile, admin)
+  } else if (adminToken === undefined)
+    logger.info(`sign in with the token that was shown at the first start; remove ${adminTokenFile} for a new one`)
+  else logger.info('sign in with TOKENLEDGER_ADMIN_TOKEN')
 }
 
 // With DATABASE_URL the release phase migrates, not each web process.

@@ -1,0 +1,81 @@
+/** One colour of a stacked chart: its value in each period, from the first to the last. */
+export type ChartLayer = { readonly name: string; readonly values: readonly number[] }
+
+/** Columns of a chart: one for each period, also for those in which nothing happened. */
+export type ChartData = { readonly periods: readonly string[]; readonly layers: readonly ChartLayer[] }
+
+export type PeriodLength = 'hour' | 'day' | 'week' | 'month'
+type Point = { readonly period: string | null }
+type Range = { readonly firstDay: string | null; readonly lastDay: string | null }
+
+/** Columns with a layer for each group, in the order in which the groups first come. */
+export function stackByGroup<P extends Point & { readonly group: string | null }>(
+  points: readonly P[],
+  periods: readonly string[],
+  { nameOf, valueOf }: { nameOf: (group: string | null) => string; valueOf: (point: P) => number },
+): ChartData {
+  const at = new Map(periods.map((period, index) => [period, index]))
+  const layers = new Map<string | null, number[]>()
+  for (const point of points) {
+    const values = layers.get(point.group) ?? periods.map(() => 0)
+    layers.set(point.group, values)
+    const index = at.get(point.period ?? '')
+    if (index !== undefined) values[index] = valueOf(point)
+  }
+  const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0)
+  const sorted = [...layers].sort(
+    ([a, one], [b, other]) => Number(a === null) - Number(b === null) || total(other) - total(one),
+  )
+  return { periods, layers: sorted.map(([group, values]) => ({ name: nameOf(group), values })) }
+}
+
+/** Columns with a layer for each figure of a point. */
+export function stackFigures<P extends Point>(
+  points: readonly P[],
+  periods: readonly string[],
+  figures: Readonly<Record<string, (point: P) => number>>,
+): ChartData {
+  const at = new Map(points.map((point) => [point.period, point]))
+  const layers = Object.entries(figures).map(([name, valueOf]) => ({
+    name,
+    values: periods.map((period) => {
+      const point = at.get(period)
+      return point === undefined ? 0 : valueOf(point)
+    }),
+  }))
+  return { periods, layers: layers.filter(({ values }) => values.some((value) => value > 0)) }
+}
+
+/** Every period of a range, those without calls too; where the range is open, from the first point to the last. */
+export function listPeriods(points: readonly Point[], length: PeriodLength, { firstDay, lastDay }: Range): string[] {
+  const known = points.flatMap(({ period }) => period ?? []).sort()
+  const first = length === 'hour' || firstDay === null ? known[0] : startOf(firstDay, length)
+  const last = length === 'hour' || lastDay === null ? known.at(-1) : lastDay
+  if (first === undefined || last === undefined) return []
+  const periods = [first]
+  for (let next = after(first, length); next <= last && periods.length < mostColumns; next = after(next, length))
+    periods.push(next)
+  return periods
+}
+
+const mostColumns = 1000
+const dayMs = 86_400_000
+
+function startOf(day: string, length: PeriodLength): string {
+  if (length === 'month') return `${day.slice(0, 7)}-01`
+  if (length !== 'week') return day
+  const time = Date.parse(day)
+  return toDay(time - ((new Date(time).getUTCDay() + 6) % 7) * dayMs)
+}
+
+function after(period: string, length: PeriodLength): string {
+  if (length === 'hour')
+    return new Date(Date.parse(period) + 3_600_000).toISOString().replace('.000', period.includes('.') ? '.000' : '')
+  if (length !== 'month') return toDay(Date.parse(period) + (length === 'week' ? 7 : 1) * dayMs)
+  const [year = 0, month = 0] = period.split('-').map(Number)
+  return toDay(Date.UTC(year, month, 1))
+}
+
+function toDay(time: number): string {
+  return new Date(time).toISOString().slice(0, 10)
+}

@@ -1,0 +1,62 @@
+const locale = 'en-US'
+const wholeNumber = new Intl.NumberFormat(locale)
+const shortNumber = new Intl.NumberFormat(locale, { notation: 'compact', maximumFractionDigits: 1 })
+const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 })
+const change = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 0, signDisplay: 'exceptZero' })
+
+/** What stands where nobody knows a figure. */
+export const unknownFigure = 'unknown'
+
+/** `1,234,567`; `unknown` for null. */
+export function formatCount(count: number | null): string {
+  return count === null ? unknownFigure : wholeNumber.format(count)
+}
+
+/** `1.2M`; `unknown` for null. */
+export function formatShortCount(count: number | null): string {
+  return count === null ? unknownFigure : shortNumber.format(count)
+}
+
+/**
+ * Dollars with cents, and as many places as it takes to see three digits of an amount below one dollar: `$1,234.57`,
+ * `$0.00012`. `unpriced` for null.
+ */
+export function formatUsd(amount: string | number | null): string {
+  if (amount === null) return 'unpriced'
+  const value = Number(amount)
+  const size = Math.abs(value)
+  const places = size >= 1 || size === 0 ? 2 : Math.min(12, 2 - Math.floor(Math.log10(size)))
+  return new Intl.NumberFormat(locale, {
+    style: 'currency',
+    currency: 'USD',
+    minimumFractionDigits: 2,
+    maximumFractionDigits: places,
+  }).format(value)
+}
+
+/** `12.3%`; `-` for null. */
+export function formatShare(share: number | null): string {
+  return share === null ? '-' : percent.format(share)
+}
+
+/** `+12%`; undefined for null. */
+export function formatChange(share: number | null): string | undefined {
+  return share === null ? undefined : change.format(share)
+}
+
+/** `850 ms`, `12.3 s`; `-` for null. */
+export function formatMs(ms: number | null): string {
+  if (ms === null) return '-'
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${wholeNumber.format(Math.round(ms / 100) / 10)} s`
+}
+
+/** A time in a zone: `2026-03-01 12:34:56`. The browser's own zone for undefined. */
+export function formatTime(timestamp: string, timeZone: string | undefined): string {
+  return new Date(timestamp).toLocaleString('sv-SE', { timeZone })
+}
+
+/** A group's name as people read it: those without one, and all beyond the limit together, have a name as well. */
+export function formatGroup(group: string | null): string {
+  if (group === null) return 'all others'
+  return group === '' ? '(none)' : group
+}

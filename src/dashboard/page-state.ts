@@ -1,0 +1,97 @@
+/** What the page shows: all of it is in the address, so that a link shows the same. */
+export type PageState = {
+  /** As `tokenledger report --since` takes it; `30d` by default. */
+  readonly since: string
+  readonly until: string | undefined
+  /** What cost and calls are told apart by. */
+  readonly by: Dimension
+  /** Times in the reporting zone, or in that of the browser. */
+  readonly zone: 'reporting' | 'local'
+  readonly filters: Filters
+}
+
+export const dimensions = ['model', 'provider', 'user', 'operation', 'project', 'requestType'] as const
+export type Dimension = (typeof dimensions)[number]
+
+export const dimensionNames: Readonly<Record<FilterName, string>> = {
+  user: 'User',
+  model: 'Model',
+  provider: 'Provider',
+  operation: 'Operation',
+  project: 'Project',
+  requestType: 'Request type',
+  status: 'Status',
+}
+
+/** How a call ended. */
+export const statuses = ['ok', 'error', 'aborted'] as const
+
+export type FilterName = Dimension | 'status'
+export const filterNames: readonly FilterName[] = [...dimensions, 'status']
+export type Filters = Readonly<Partial<Record<FilterName, string>>>
+
+export const initialState: PageState = { since: '30d', until: undefined, by: 'model', zone: 'reporting', filters: {} }
+
+/** The state that an address tells (`?since=7d&model=gpt-4o`); what it leaves out or cannot mean is as at first. */
+export function readPageState(search: string): PageState {
+  const parameters = new URLSearchParams(search)
+  const by = parameters.get('by') as Dimension
+  const filters = filterNames.flatMap((name) => {
+    const value = parameters.get(name)
+    return value === null ? [] : [[name, value]]
+  })
+  return {
+    since: parameters.get('since') || initialState.since,
+    until: parameters.get('until') || undefined,
+    by: dimensions.includes(by) ? by : initialState.by,
+    zone: parameters.get('zone') === 'local' ? 'local' : 'reporting',
+    filters: Object.fromEntries(filters),
+  }
+}
+
+/** The other way round; what is as at first is left out. */
+export function writePageState({ since, until, by, zone, filters }: PageState): string {
+  const parameters = new URLSearchParams()
+  if (since !== initialState.since) parameters.set('since', since)
+  if (until !== undefined) parameters.set('until', until)
+  if (by !== initialState.by) parameters.set('by', by)
+  if (zone !== initialState.zone) parameters.set('zone', zone)
+  for (const name of filterNames) {
+    const value = filters[name]
+    if (value !== undefined) parameters.set(name, value)
+  }
+  const text = parameters.toString()
+  return text === '' ? '' : `?${text}`
+}
+
+/** The query of a state, as the reports take it. */
+export function toQuery({ since, until, filters }: PageState) {
+  const { status, ...names } = filters
+  return { since, until, ...names, status: statuses.find((known) => known === status) }
+}
+
+/** The period that makes a readable number of columns of a range. */
+export function choosePeriod(
+  since: string,
+  until: string | undefined,
+  now = new Date(),
+): 'hour' | 'day' | 'week' | 'month' {
+  const days = (end(until, now) - begin(since, now)) / 86_400_000
+  if (days <= 2.1) return 'hour'
+  if (days <= 95) return 'day'
+  return days <= 370 ? 'week' : 'month'
+}
+
+const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 604_800_000 }
+
+function begin(since: string, now: Date): number {
+  const unit = unitMs[since.slice(-1)]
+  return unit !== undefined && /^\d+\w$/.test(since)
+    ? now.getTime() - Number.parseInt(since, 10) * unit
+    : Date.parse(since)
+}
+
+function end(until: string | undefined, now: Date): number {
+  if (until === undefined) return now.getTime()
+  return /^\d{4}-\d\d-\d\d$/.test(until) ? Date.parse(until) + 86_400_000 : begin(until, now)
+}

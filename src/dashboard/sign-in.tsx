@@ -1,0 +1,47 @@
+import { useState } from 'preact/hooks'
+import { addressOf } from './api.js'
+
+/** Asks for a token. Where the page is part of another app, which knows its users itself, there is nothing to type. */
+export function SignIn({ onSignedIn }: { readonly onSignedIn: () => void }) {
+  const [message, setMessage] = useState('')
+  const signIn = async (event: SubmitEvent) => {
+    event.preventDefault()
+    const token = new FormData(event.currentTarget as HTMLFormElement).get('token')
+    const problem = await beginSession(String(token))
+    if (problem === undefined) onSignedIn()
+    else setMessage(problem)
+  }
+  return (
+    <main class="state">
+      <h1>Sign in</h1>
+      <form onSubmit={signIn}>
+        <label>
+          Token
+          <input name="token" type="password" autocomplete="current-password" required />
+        </label>
+        <button type="submit">Sign in</button>
+      </form>
+      <p>
+        The admin token is TOKENLEDGER_ADMIN_TOKEN, or was printed at the first start. Users get one from an admin:{' '}
+        <code>tokenledger user-token --user ann@example.com</code>
+      </p>
+      <p role="alert">{message}</p>
+    </main>
+  )
+}
+
+async function beginSession(token: string): Promise<string | undefined> {
+  const request = {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ token: token.trim() }),
+  }
+  try {
+    const response = await fetch(addressOf('api/session'), request)
+    if (response.ok) return undefined
+    if (response.status === 404) return 'Here the app around this page says who you are: sign in there.'
+    return 'This token is not known, or has expired.'
+  } catch {
+    return 'The server does not answer.'
+  }
+}

@@ -1,0 +1,61 @@
+import { fileURLToPath } from 'node:url'
+import { createExpressMiddleware } from '@trpc/server/adapters/express'
+import express, { type Request, type RequestHandler, Router } from 'express'
+import type { UsageReader } from '../analytics/usage-reader.js'
+import type { DiagnosticLogger } from '../recording/diagnostics.js'
+import { usageRouter } from './router.js'
+import type { Viewer } from './viewer.js'
+
+export type DashboardParts = {
+  readonly reader: UsageReader
+  readonly findViewer: (request: Request) => Viewer | undefined | Promise<Viewer | undefined>
+  readonly logger: DiagnosticLogger
+}
+
+// Built by Vite; the same place seen from src/ and from dist/.
+const pageDirectory = fileURLToPath(new URL('../../dist/dashboard', import.meta.url))
+const mostCallsOfOneRequest = 10
+
+/** The page and the reports it reads, to be mounted anywhere: all its addresses are relative. */
+export function createDashboardRouter({ reader, findViewer, logger }: DashboardParts): Router {
+  const router = Router()
+  router.use(
+    '/api/trpc',
+    forbidCaching,
+    createExpressMiddleware({
+      router: usageRouter,
+      createContext: async ({ req }) => ({ viewer: await findViewer(req), reader }),
+      maxBatchSize: mostCallsOfOneRequest,
+      onError: ({ error, path }) => {
+        const { code } = Object(error.cause) as { code?: unknown }
+        if (error.code === 'INTERNAL_SERVER_ERROR')
+          logger.error({ report: path, code }, 'a report could not be read from the database')
+      },
+    }),
+  )
+  router.get('/', addSlash)
+  router.use(secureHeaders, express.static(pageDirectory))
+  return router
+}
+
+const forbidCaching: RequestHandler = (_request, response, next) => {
+  response.set('Cache-Control', 'no-store')
+  next()
+}
+
+// Relative addresses of a page at /usage would be looked for beside it instead of below it.
+const addSlash: RequestHandler = (request, response, next) => {
+  const [path = '', query] = request.originalUrl.split('?')
+  if (path.endsWith('/')) return next()
+  response.redirect(308, `${request.baseUrl}/${query === undefined ? '' : `?${query}`}`)
+}
+
+const secureHeaders: RequestHandler = (_request, response, next) => {
+  response.set({
+    'Content-Security-Policy':
+      "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+    'Referrer-Policy': 'no-referrer',
+    'X-Content-Type-Options': 'nosniff',
+  })
+  next()
+}
