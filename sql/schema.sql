@@ -26,6 +26,10 @@ create table token_usage_daily (
   last_at timestamp with time zone not null,
   constraint token_usage_daily_pkey PRIMARY KEY (day, user_email, provider, model_name, request_type, operation, project)
 );
+CREATE TRIGGER token_usage_daily_delete AFTER DELETE ON token_usage_daily REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_user_days('-1');
+CREATE TRIGGER token_usage_daily_insert AFTER INSERT ON token_usage_daily REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_user_days('1');
+CREATE TRIGGER token_usage_daily_truncate AFTER TRUNCATE ON token_usage_daily FOR EACH STATEMENT EXECUTE FUNCTION token_usage_clear_user_days();
+CREATE TRIGGER token_usage_daily_update AFTER UPDATE ON token_usage_daily REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION token_usage_recount_user_days();
 
 create table token_usage_dead_letters (
   event_id uuid not null,
@@ -70,6 +74,10 @@ create table token_usage_logs (
 CREATE INDEX idx_model_timestamp ON public.token_usage_logs USING btree (model_name, "timestamp");
 CREATE INDEX idx_user_timestamp ON public.token_usage_logs USING btree (user_email, "timestamp");
 CREATE UNIQUE INDEX token_usage_logs_event_id_key ON public.token_usage_logs USING btree (event_id);
+CREATE INDEX token_usage_logs_timestamp ON public.token_usage_logs USING btree ("timestamp");
+CREATE TRIGGER token_usage_logs_0_delete AFTER DELETE ON token_usage_logs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_lock_user_days();
+CREATE TRIGGER token_usage_logs_0_insert AFTER INSERT ON token_usage_logs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_lock_user_days();
+CREATE TRIGGER token_usage_logs_0_update AFTER UPDATE ON token_usage_logs REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION token_usage_lock_changed_user_days();
 CREATE TRIGGER token_usage_logs_delete AFTER DELETE ON token_usage_logs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('-1');
 CREATE TRIGGER token_usage_logs_insert AFTER INSERT ON token_usage_logs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('1');
 CREATE TRIGGER token_usage_logs_truncate AFTER TRUNCATE ON token_usage_logs FOR EACH STATEMENT EXECUTE FUNCTION token_usage_clear_sums();
@@ -104,6 +112,28 @@ create table token_usage_settings (
   constraint token_usage_settings_time_zone_check CHECK ((('1970-01-01 00:00:00+00'::timestamp with time zone AT TIME ZONE time_zone) IS NOT NULL))
 );
 
+create table token_usage_user_days (
+  day date not null,
+  user_email text not null,
+  requests bigint not null default 0,
+  input_tokens bigint not null default 0,
+  output_tokens bigint not null default 0,
+  cache_read_tokens bigint not null default 0,
+  cache_write_tokens bigint not null default 0,
+  reasoning_tokens bigint not null default 0,
+  cost numeric not null default 0,
+  input_cost numeric not null default 0,
+  output_cost numeric not null default 0,
+  other_cost numeric not null default 0,
+  unpriced bigint not null default 0,
+  unknown bigint not null default 0,
+  aborted bigint not null default 0,
+  failed bigint not null default 0,
+  first_at timestamp with time zone not null,
+  last_at timestamp with time zone not null,
+  constraint token_usage_user_days_pkey PRIMARY KEY (day, user_email)
+);
+
 create view token_usage_by_day as
  SELECT day,
     sum(requests)::bigint AS requests,
@@ -119,7 +149,7 @@ create view token_usage_by_day as
     sum(failed)::bigint AS failed,
     min(first_at) AS first_at,
     max(last_at) AS last_at
-   FROM token_usage_daily
+   FROM token_usage_user_days
   GROUP BY day;
 
 create view token_usage_by_model as
@@ -156,7 +186,7 @@ create view token_usage_users as
     sum(failed)::bigint AS failed,
     min(first_at) AS first_at,
     max(last_at) AS last_at
-   FROM token_usage_daily
+   FROM token_usage_user_days
   GROUP BY user_email;
 
 CREATE OR REPLACE FUNCTION public.token_usage_clear_sums()
@@ -167,6 +197,20 @@ CREATE OR REPLACE FUNCTION public.token_usage_clear_sums()
 AS $function$
 begin
   delete from token_usage_daily;
+
+  return null;
+end
+$function$
+-- may be called by: owner=X
+
+CREATE OR REPLACE FUNCTION public.token_usage_clear_user_days()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  delete from token_usage_user_days;
 
   return null;
 end
@@ -300,6 +344,123 @@ end
 $function$
 -- may be called by: owner=X
 
+CREATE OR REPLACE FUNCTION public.token_usage_count_user_days()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  direction constant integer := tg_argv[0];
+begin
+  insert into token_usage_user_days as sums (
+    day, user_email,
+    requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
+    cost, input_cost, output_cost, other_cost,
+    unpriced, unknown, aborted, failed,
+    first_at, last_at
+  )
+  select
+    day,
+    user_email,
+    direction * sum(requests),
+    direction * sum(input_tokens),
+    direction * sum(output_tokens),
+    direction * sum(cache_read_tokens),
+    direction * sum(cache_write_tokens),
+    direction * sum(reasoning_tokens),
+    direction * sum(cost),
+    direction * sum(input_cost),
+    direction * sum(output_cost),
+    direction * sum(other_cost),
+    direction * sum(unpriced),
+    direction * sum(unknown),
+    direction * sum(aborted),
+    direction * sum(failed),
+    min(first_at),
+    max(last_at)
+  from changed
+  group by day, user_email
+  order by day, user_email
+  on conflict (day, user_email) do update
+  set
+    requests = sums.requests + excluded.requests,
+    input_tokens = sums.input_tokens + excluded.input_tokens,
+    output_tokens = sums.output_tokens + excluded.output_tokens,
+    cache_read_tokens = sums.cache_read_tokens + excluded.cache_read_tokens,
+    cache_write_tokens = sums.cache_write_tokens + excluded.cache_write_tokens,
+    reasoning_tokens = sums.reasoning_tokens + excluded.reasoning_tokens,
+    cost = sums.cost + excluded.cost,
+    input_cost = sums.input_cost + excluded.input_cost,
+    output_cost = sums.output_cost + excluded.output_cost,
+    other_cost = sums.other_cost + excluded.other_cost,
+    unpriced = sums.unpriced + excluded.unpriced,
+    unknown = sums.unknown + excluded.unknown,
+    aborted = sums.aborted + excluded.aborted,
+    failed = sums.failed + excluded.failed,
+    first_at = least(sums.first_at, excluded.first_at),
+    last_at = greatest(sums.last_at, excluded.last_at);
+
+  if direction > 0 then
+    return null;
+  end if;
+
+  delete from token_usage_user_days as sums
+  using changed
+  where sums.day = changed.day
+    and sums.user_email = changed.user_email
+    and sums.requests = 0;
+
+  update token_usage_user_days as sums
+  set (first_at, last_at) = (
+    select min(daily.first_at), max(daily.last_at)
+    from token_usage_daily as daily
+    where daily.day = sums.day
+      and daily.user_email = sums.user_email
+  )
+  from (
+    select day, user_email, min(first_at) as first_at, max(last_at) as last_at
+    from changed
+    group by day, user_email
+  ) as gone
+  where sums.day = gone.day
+    and sums.user_email = gone.user_email
+    and (gone.first_at <= sums.first_at or gone.last_at >= sums.last_at);
+
+  return null;
+end
+$function$
+-- may be called by: owner=X
+
+CREATE OR REPLACE FUNCTION public.token_usage_lock_changed_user_days()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+#variable_conflict use_variable
+declare
+  zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
+begin
+  insert into token_usage_user_days as sums (day, user_email, first_at, last_at)
+  select (timestamp at time zone zone)::date, user_email, min(timestamp), max(timestamp)
+  from (
+    select timestamp, user_email
+    from before
+    union all
+    select timestamp, user_email
+    from after
+  ) as changed
+  group by 1, 2
+  order by 1, 2
+  on conflict (day, user_email) do update
+  set requests = sums.requests;
+
+  return null;
+end
+$function$
+-- may be called by: owner=X
+
 CREATE OR REPLACE FUNCTION public.token_usage_lock_sums()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -333,6 +494,29 @@ begin
   group by 1, 2, 3, 4, 5, 6, 7
   order by 1, 2, 3, 4, 5, 6, 7
   on conflict (day, user_email, provider, model_name, request_type, operation, project) do update
+  set requests = sums.requests;
+
+  return null;
+end
+$function$
+-- may be called by: owner=X
+
+CREATE OR REPLACE FUNCTION public.token_usage_lock_user_days()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+#variable_conflict use_variable
+declare
+  zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
+begin
+  insert into token_usage_user_days as sums (day, user_email, first_at, last_at)
+  select (timestamp at time zone zone)::date, user_email, min(timestamp), max(timestamp)
+  from changed
+  group by 1, 2
+  order by 1, 2
+  on conflict (day, user_email) do update
   set requests = sums.requests;
 
   return null;
@@ -390,6 +574,101 @@ begin
 end
 $function$
 
+CREATE OR REPLACE FUNCTION public.token_usage_recount_user_days()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  insert into token_usage_user_days as sums (
+    day, user_email,
+    requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
+    cost, input_cost, output_cost, other_cost,
+    unpriced, unknown, aborted, failed,
+    first_at, last_at
+  )
+  select
+    day,
+    user_email,
+    sum(direction * requests),
+    sum(direction * input_tokens),
+    sum(direction * output_tokens),
+    sum(direction * cache_read_tokens),
+    sum(direction * cache_write_tokens),
+    sum(direction * reasoning_tokens),
+    sum(direction * cost),
+    sum(direction * input_cost),
+    sum(direction * output_cost),
+    sum(direction * other_cost),
+    sum(direction * unpriced),
+    sum(direction * unknown),
+    sum(direction * aborted),
+    sum(direction * failed),
+    min(first_at),
+    max(last_at)
+  from (
+    select -1 as direction, * from before
+    union all
+    select 1, * from after
+  ) as changed
+  group by day, user_email
+  order by day, user_email
+  on conflict (day, user_email) do update
+  set
+    requests = sums.requests + excluded.requests,
+    input_tokens = sums.input_tokens + excluded.input_tokens,
+    output_tokens = sums.output_tokens + excluded.output_tokens,
+    cache_read_tokens = sums.cache_read_tokens + excluded.cache_read_tokens,
+    cache_write_tokens = sums.cache_write_tokens + excluded.cache_write_tokens,
+    reasoning_tokens = sums.reasoning_tokens + excluded.reasoning_tokens,
+    cost = sums.cost + excluded.cost,
+    input_cost = sums.input_cost + excluded.input_cost,
+    output_cost = sums.output_cost + excluded.output_cost,
+    other_cost = sums.other_cost + excluded.other_cost,
+    unpriced = sums.unpriced + excluded.unpriced,
+    unknown = sums.unknown + excluded.unknown,
+    aborted = sums.aborted + excluded.aborted,
+    failed = sums.failed + excluded.failed,
+    first_at = least(sums.first_at, excluded.first_at),
+    last_at = greatest(sums.last_at, excluded.last_at);
+
+  -- Nothing of a user may stay behind under a name that is given up.
+  delete from token_usage_user_days as sums
+  using before
+  where sums.day = before.day
+    and sums.user_email = before.user_email
+    and sums.requests = 0;
+
+  update token_usage_user_days as sums
+  set (first_at, last_at) = (
+    select min(daily.first_at), max(daily.last_at)
+    from token_usage_daily as daily
+    where daily.day = sums.day
+      and daily.user_email = sums.user_email
+  )
+  from (
+    select day, user_email
+    from (
+      select -1 as direction, * from before
+      union all
+      select 1, * from after
+    ) as changed
+    group by day, user_email
+    having not coalesce(
+      min(first_at) filter (where direction < 0) >= min(first_at) filter (where direction > 0)
+      and max(last_at) filter (where direction < 0) <= max(last_at) filter (where direction > 0),
+      count(*) filter (where direction < 0) = 0
+    )
+  ) as gone
+  where sums.day = gone.day
+    and sums.user_email = gone.user_email;
+
+  return null;
+end
+$function$
+-- may be called by: owner=X
+
 comment on view public.token_usage_by_day is 'What was used on each day of the reporting time zone.';
 comment on view column public.token_usage_by_day.aborted is 'Number of calls that were broken off.';
 comment on view column public.token_usage_by_day.cache_read_tokens is 'Part of input_tokens that came from a cache.';
@@ -422,7 +701,9 @@ comment on view column public.token_usage_by_model.requests is 'Number of calls.
 comment on view column public.token_usage_by_model.unknown is 'Number of calls whose token counts nobody knows.';
 comment on view column public.token_usage_by_model.unpriced is 'Number of calls without a cost.';
 comment on function public.token_usage_clear_sums() is 'Empties token_usage_daily with its table.';
+comment on function public.token_usage_clear_user_days() is 'Empties token_usage_user_days with its table.';
 comment on function public.token_usage_count_rows() is 'Adds the rows of one statement to token_usage_daily, or takes them away; its argument says which.';
+comment on function public.token_usage_count_user_days() is 'Adds rows of token_usage_daily to token_usage_user_days, or takes them away; its argument says which.';
 comment on table public.token_usage_daily is 'Sums of token_usage_logs by day, kept by its triggers whoever writes. Not to be written by hand.';
 comment on table column public.token_usage_daily.aborted is 'Number of calls that were broken off.';
 comment on table column public.token_usage_daily.cache_read_tokens is 'Sum of the known cache reads, part of input_tokens.';
@@ -453,7 +734,9 @@ comment on table column public.token_usage_dead_letters.event_id is 'The event_i
 comment on table column public.token_usage_dead_letters.failed_at is 'When the record was refused.';
 comment on table column public.token_usage_dead_letters.reason is 'What the refusal means, without values of the record.';
 comment on table column public.token_usage_dead_letters.record is 'The record as it was to be written.';
+comment on function public.token_usage_lock_changed_user_days() is 'Does for an update what token_usage_lock_user_days does for other statements.';
 comment on function public.token_usage_lock_sums() is 'Takes the sums that an update touches, in the order of their key.';
+comment on function public.token_usage_lock_user_days() is 'Takes the sums by day and user that a statement touches, in the order of their key.';
 comment on table public.token_usage_logs is 'One row for each model call: who made it, what was called, what it consumed. Never content.';
 comment on table column public.token_usage_logs."timestamp" is 'When the call was made, not when the row was written.';
 comment on table column public.token_usage_logs.cache_read_tokens is 'Part of input_tokens that came from the provider''s cache; null where unknown.';
@@ -497,9 +780,29 @@ comment on table column public.token_usage_migrations.applied_at is 'When it was
 comment on table column public.token_usage_migrations.name is 'Name of the file.';
 comment on table column public.token_usage_migrations.sha256 is 'Of the file as it was applied, with plain line feeds.';
 comment on function public.token_usage_rebuild_daily() is 'Counts token_usage_daily anew from the rows. Writers wait until the transaction ends; readers do not. Call it at isolation level read committed.';
+comment on function public.token_usage_recount_user_days() is 'Brings token_usage_user_days after an update of token_usage_daily.';
 comment on table public.token_usage_settings is 'Settings that hold for every process that uses this database: one row.';
 comment on table column public.token_usage_settings.only_row is 'Always true: there is one row.';
 comment on table column public.token_usage_settings.time_zone is 'The reporting time zone, which decides what a day is. Changed by "tokenledger migrate --time-zone", never by hand: the daily sums change with it.';
+comment on table public.token_usage_user_days is 'Sums of token_usage_daily by day and user, kept by its triggers. Not to be written by hand.';
+comment on table column public.token_usage_user_days.aborted is 'Number of calls that were broken off.';
+comment on table column public.token_usage_user_days.cache_read_tokens is 'Sum of the known cache reads, part of input_tokens.';
+comment on table column public.token_usage_user_days.cache_write_tokens is 'Sum of the known cache writes, part of input_tokens.';
+comment on table column public.token_usage_user_days.cost is 'Sum of the costs in US dollars; calls without a price are counted in unpriced.';
+comment on table column public.token_usage_user_days.day is 'The day in the reporting time zone of token_usage_settings.';
+comment on table column public.token_usage_user_days.failed is 'Number of calls that ended with an error.';
+comment on table column public.token_usage_user_days.first_at is 'Time of the first call.';
+comment on table column public.token_usage_user_days.input_cost is 'Part of cost for input, as far as it is told apart.';
+comment on table column public.token_usage_user_days.input_tokens is 'Sum of the known input tokens.';
+comment on table column public.token_usage_user_days.last_at is 'Time of the last call.';
+comment on table column public.token_usage_user_days.other_cost is 'Part of cost for fees and tools, as far as it is told apart.';
+comment on table column public.token_usage_user_days.output_cost is 'Part of cost for output, as far as it is told apart.';
+comment on table column public.token_usage_user_days.output_tokens is 'Sum of the known output tokens.';
+comment on table column public.token_usage_user_days.reasoning_tokens is 'Sum of the known reasoning tokens, part of output_tokens.';
+comment on table column public.token_usage_user_days.requests is 'Number of calls; a row with none is removed.';
+comment on table column public.token_usage_user_days.unknown is 'Number of calls whose token counts nobody knows.';
+comment on table column public.token_usage_user_days.unpriced is 'Number of calls without a cost, or with one that is not a number.';
+comment on table column public.token_usage_user_days.user_email is 'Who made the calls.';
 comment on view public.token_usage_users is 'What each user has used so far.';
 comment on view column public.token_usage_users.aborted is 'Number of calls that were broken off.';
 comment on view column public.token_usage_users.cache_read_tokens is 'Part of input_tokens that came from a cache.';

@@ -1,6 +1,26 @@
+export type { Allowance, Balance } from './analytics/balance.js'
+export type { Latencies, LatencyFigures, LatencyGroup, Percentiles, ProviderComparison } from './analytics/latencies.js'
+export type { MonthProjection } from './analytics/month-projection.js'
+export type {
+  CheaperModel,
+  LongerOutputs,
+  LowCacheHits,
+  Recommendation,
+  Recommendations,
+  SpendSpike,
+} from './analytics/recommendations.js'
+export type { UsageBreakdown, UsageGroupQuery } from './analytics/usage-by.js'
+export type { UsageSeries, UsageSeriesQuery } from './analytics/usage-by-period.js'
+export type { UsageGap, UsageGaps } from './analytics/usage-gaps.js'
+export type { UsageCall, UsageCallDetails, UsageHistory, UsageHistoryQuery } from './analytics/usage-history.js'
+export type { UsageDimension, UsageOrder, UsagePeriod, UsageQuery } from './analytics/usage-query.js'
+export type { UsageGroup, UsageRange, UsageSums } from './analytics/usage-sums.js'
+export type { UsageChange, UsageTotals } from './analytics/usage-totals.js'
+export type { UserStats } from './analytics/user-stats.js'
 export type { LanguageModelMiddleware } from './capture/language-model-middleware.js'
 export type { ConfigOptions, SslMode } from './config.js'
 export { createUsageLogger, type UsageLogger, type UsageLoggerOptions } from './create-usage-logger.js'
+export { createUsageReports, type UsageReports, type UsageReportsOptions } from './create-usage-reports.js'
 export { ConfigurationError, ExportError, type ExportErrorKind, MigrationError, TokenLedgerError } from './errors.js'
 export type {
   AIProvider,

@@ -9,25 +9,44 @@ export type ReadRequest = {
 /** Column name to value, in the order of the query. */
 export type JsonRow = Record<string, unknown>
 
+/** Runs one query with the values of its `$n`. */
+export type ReadQuery = (sql: string, values?: readonly unknown[]) => Promise<JsonRow[]>
+
 const { builtins } = pg.types
 
 /**
  * Reads rows ready for JSON in a read-only transaction, also through a transaction-mode pgbouncer. A `bigint` or `numeric`
  * is a number where a number holds it exactly, else a string, and null where it is not a number at all; a date is text.
  */
-export async function readRows(pool: pg.Pool, { sql, timeoutMs }: ReadRequest): Promise<JsonRow[]> {
+export function readRows(pool: pg.Pool, { sql, timeoutMs }: ReadRequest): Promise<JsonRow[]> {
+  return readSnapshot(pool, timeoutMs, (read) => read(sql))
+}
+
+/**
+ * Runs several queries as `readRows` does one, all on the same snapshot: what is written meanwhile is in none of them.
+ * `timeoutMs` is for each of them.
+ */
+export async function readSnapshot<T>(
+  pool: pg.Pool,
+  timeoutMs: number,
+  work: (read: ReadQuery) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect()
-  const run = (text: string) => {
+  const run: ReadQuery = async (text, values) => {
     // The driver takes a time limit for one query, its types know it for a whole pool only.
-    const query = { text, types: { getTypeParser }, query_timeout: timeoutMs + 1000 }
-    return client.query<JsonRow>(query)
+    const query = { text, values: values && [...values], types: { getTypeParser }, query_timeout: timeoutMs + 1000 }
+    const { rows } = await client.query<JsonRow>(query)
+    return rows
   }
   try {
-    await run(`begin read only; set local statement_timeout = ${Math.ceil(timeoutMs)}`)
-    const { rows } = await run(sql)
+    // Compiling a plan takes longer than these queries do.
+    await run(
+      `begin isolation level repeatable read read only; set local statement_timeout = ${Math.ceil(timeoutMs)}; set local jit = off`,
+    )
+    const result = await work(run)
     await run('commit')
     client.release()
-    return rows
+    return result
   } catch (error) {
     // The transaction is still open, and the connection may be dead.
     client.release(true)

@@ -24,11 +24,39 @@ const countedRows = `
   from token_usage_logs
   group by 1, 2, 3, 4, 5, 6, 7`
 
-/** Where `token_usage_daily` is not what the rows add up to: the sums as they are kept and as they are counted now. */
-export function findDailySumsDifferences({ query }: Pick<TestDatabase, 'query'>): Promise<object[]> {
-  return query(`
+const countedUserDays = `
+  select
+    day, user_email,
+    sum(requests)::bigint as requests,
+    sum(input_tokens)::bigint as input_tokens,
+    sum(output_tokens)::bigint as output_tokens,
+    sum(cache_read_tokens)::bigint as cache_read_tokens,
+    sum(cache_write_tokens)::bigint as cache_write_tokens,
+    sum(reasoning_tokens)::bigint as reasoning_tokens,
+    sum(cost) as cost, sum(input_cost) as input_cost, sum(output_cost) as output_cost, sum(other_cost) as other_cost,
+    sum(unpriced)::bigint as unpriced,
+    sum(unknown)::bigint as unknown,
+    sum(aborted)::bigint as aborted,
+    sum(failed)::bigint as failed,
+    min(first_at) as first_at,
+    max(last_at) as last_at
+  from counted
+  group by day, user_email`
+
+/**
+ * Where `token_usage_daily` and `token_usage_user_days` are not what the rows add up to: the sums as they are kept and as
+ * they are counted now.
+ */
+export async function findDailySumsDifferences({ query }: Pick<TestDatabase, 'query'>): Promise<object[]> {
+  const daily = await query(differencesOf('token_usage_daily', 'counted'))
+  const userDays = await query(differencesOf('token_usage_user_days', `(${countedUserDays}) as user_days`))
+  return [...daily, ...userDays]
+}
+
+function differencesOf(kept: string, counted: string): string {
+  return `
     with counted as (${countedRows})
-    (select 'kept' as source, * from token_usage_daily except all select 'kept', * from counted)
+    (select 'kept' as source, * from ${kept} except all select 'kept', * from ${counted})
     union all
-    (select 'counted', * from counted except all select 'counted', * from token_usage_daily)`)
+    (select 'counted', * from ${counted} except all select 'counted', * from ${kept})`
 }
