@@ -6,7 +6,7 @@ import express, {
   type RequestHandler,
   type Response,
 } from 'express'
-import type { UsageReader } from '../analytics/usage-reader.js'
+import type { UsageReports } from '../create-usage-reports.js'
 import type { JsonRow, ReadRequest } from '../postgres/read-rows.js'
 import type { DiagnosticLogger } from '../recording/diagnostics.js'
 import { createDashboardRouter } from './dashboard-router.js'
@@ -19,29 +19,33 @@ export type AppParts = IngestParts & {
   /** Reads from the database that holds the usage tables. */
   readonly read: (request: ReadRequest) => Promise<JsonRow[]>
   /** For the reports, which may take long: connections that nothing else waits for. */
-  readonly reader: UsageReader
+  readonly reports: UsageReports
   readonly tokens: ViewerTokens
   readonly logger: DiagnosticLogger
   /** Proxies before the app that tell who asks and how: one on Heroku. */
   readonly trustedProxies: number
 }
 
-const reports = ['daily-usage-per-user', 'most-used-models', 'user-activity-summary'] as const
+const reportNames = ['daily-usage-per-user', 'most-used-models', 'user-activity-summary'] as const
 const reportTimeoutMs = 10_000
 const healthTimeoutMs = 2000
 
 /** The web process's Express app. Listens to nothing yet. */
-export function createApp({ read, reader, tokens, logger, trustedProxies, ...ingest }: AppParts): Express {
+export function createApp({ read, reports, tokens, logger, trustedProxies, ...ingest }: AppParts): Express {
   const app = express()
   app.disable('x-powered-by')
   app.set('trust proxy', trustedProxies)
   app.get('/health', noStore, healthCheck(read))
   app.use('/api', noStore, createSessionRouter(tokens), createIngest(ingest))
   app.use('/api/reports', requireAdmin(tokens))
-  for (const name of reports) app.get(`/api/reports/${name}`, report(name, { read, logger }))
-  app.use(createDashboardRouter({ reader, findViewer: (request) => findRequestViewer(tokens, request), logger }))
-  app.use((_request, response) => {
-    response.status(404).json({ error: 'there is the page at /, and /health, /api/usage, /api/reports/<name>' })
+  for (const name of reportNames) app.get(`/api/reports/${name}`, report(name, { read, logger }))
+  app.use(createDashboardRouter({ reports, findViewer: (request) => findRequestViewer(tokens, request), logger }))
+  app.use(noStore, (_request, response) => {
+    response
+      .status(404)
+      .json({
+        error: `there are the page at /, /health, and ${reportNames.map((name) => `/api/reports/${name}`).join(', ')}`,
+      })
   })
   app.use(answerError(logger))
   return app
@@ -80,7 +84,7 @@ function healthCheck(read: AppParts['read']) {
   }
 }
 
-function report(name: (typeof reports)[number], { read, logger }: Pick<AppParts, 'read' | 'logger'>) {
+function report(name: (typeof reportNames)[number], { read, logger }: Pick<AppParts, 'read' | 'logger'>) {
   const sql = readFileSync(new URL(`../../sql/queries/${name}.sql`, import.meta.url), 'utf8')
   return async (_request: Request, response: Response) => {
     try {

@@ -1,13 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import { createExpressMiddleware } from '@trpc/server/adapters/express'
 import express, { type Request, type RequestHandler, Router } from 'express'
-import type { UsageReader } from '../analytics/usage-reader.js'
+import type { UsageReports } from '../create-usage-reports.js'
 import type { DiagnosticLogger } from '../recording/diagnostics.js'
 import { usageRouter } from './router.js'
 import type { Viewer } from './viewer.js'
 
 export type DashboardParts = {
-  readonly reader: UsageReader
+  readonly reports: UsageReports
   readonly findViewer: (request: Request) => Viewer | undefined | Promise<Viewer | undefined>
   readonly logger: DiagnosticLogger
 }
@@ -17,14 +17,14 @@ const pageDirectory = fileURLToPath(new URL('../../dist/dashboard', import.meta.
 const mostCallsOfOneRequest = 10
 
 /** The page and the reports it reads, to be mounted anywhere: all its addresses are relative. */
-export function createDashboardRouter({ reader, findViewer, logger }: DashboardParts): Router {
+export function createDashboardRouter({ reports, findViewer, logger }: DashboardParts): Router {
   const router = Router()
   router.use(
     '/api/trpc',
     forbidCaching,
     createExpressMiddleware({
       router: usageRouter,
-      createContext: async ({ req }) => ({ viewer: await findViewer(req), reader }),
+      createContext: async ({ req }) => ({ viewer: await findViewer(req), reports }),
       maxBatchSize: mostCallsOfOneRequest,
       onError: ({ error, path }) => {
         const { code } = Object(error.cause) as { code?: unknown }

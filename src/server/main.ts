@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import { loadDotEnv, readConfig, readServerConfig, type ServerConfig } from '../config.js'
 import { createUsageLogger } from '../create-usage-logger.js'
+import { createUsageReports } from '../create-usage-reports.js'
 import { ConfigurationError } from '../errors.js'
 import { isLoopbackHost } from '../postgres/database-url.js'
 import { type EmbeddedServer, startEmbeddedServer } from '../postgres/embedded-server.js'
@@ -38,15 +39,13 @@ async function serve(): Promise<void> {
     : findOrCreateAdminToken(adminTokenFile)
   const embedded = config.databaseUrl === undefined ? await startOwnDatabase() : undefined
   const databaseUrl = config.databaseUrl ?? embedded?.connectionString ?? ''
-  const openPool = (maxConnections: number) =>
-    createPool({ databaseUrl, sslEnvironment: config.sslEnvironment, maxConnections }, logger)
-  const pool = openPool(1)
-  const reportPool = openPool(2)
+  const pool = createPool({ databaseUrl, sslEnvironment: config.sslEnvironment, maxConnections: 1 }, logger)
+  const reports = createUsageReports({ databaseUrl, timeoutMs: reportTimeoutMs })
   const usage = createUsageLogger({ enabled: serverConfig.isLoggingEnabled, databaseUrl, logger })
   const read = (request: ReadRequest) => readRows(pool, request)
   const app = createApp({
     read,
-    reader: { pool: reportPool, timeoutMs: reportTimeoutMs },
+    reports,
     tokens: createViewerTokens(admin.digest),
     tokenDigests: [admin.digest, ...(serverConfig.ingestToken ? [digestOf(serverConfig.ingestToken)] : [])],
     usage,
@@ -56,7 +55,7 @@ async function serve(): Promise<void> {
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000 }, app)
   const closers = [
     () => usage.close({ timeoutMs: 10_000 }),
-    () => reportPool.end(),
+    () => reports.close(),
     () => pool.end(),
     async () => embedded?.stop(),
   ]

@@ -1,12 +1,11 @@
 import { initTRPC, TRPCError } from '@trpc/server'
 import { z } from 'zod'
-import { compareProviders, getLatencies } from '../analytics/latencies.js'
-import { getUsageBy, usageGroupQuerySchema } from '../analytics/usage-by.js'
-import { getUsageByPeriod, usageSeriesQuerySchema } from '../analytics/usage-by-period.js'
-import { findUsageCall, getUsageHistory, usageHistoryQuerySchema } from '../analytics/usage-history.js'
+import { allowanceSchema } from '../analytics/balance.js'
+import { usageGroupQuerySchema } from '../analytics/usage-by.js'
+import { usageSeriesQuerySchema } from '../analytics/usage-by-period.js'
+import { usageHistoryQuerySchema } from '../analytics/usage-history.js'
 import { usageDimensionSchema, usagePeriodSchema, usageQuerySchema } from '../analytics/usage-query.js'
-import type { UsageReader } from '../analytics/usage-reader.js'
-import { getUsageTotals } from '../analytics/usage-totals.js'
+import type { UsageReports } from '../create-usage-reports.js'
 import { TokenLedgerError } from '../errors.js'
 import { explainReadError } from './explain-read-error.js'
 import type { Viewer } from './viewer.js'
@@ -14,7 +13,7 @@ import type { Viewer } from './viewer.js'
 export type UsageContext = {
   /** Who asks; undefined for nobody. */
   readonly viewer: Viewer | undefined
-  readonly reader: UsageReader
+  readonly reports: UsageReports
 }
 
 const t = initTRPC.context<UsageContext>().create({
@@ -50,31 +49,52 @@ const administered = viewed.use(({ ctx: { viewer }, next }) => {
  */
 export const usageRouter = t.router({
   viewer: viewed.query(({ ctx }) => ctx.viewer),
-  totals: viewed.input(usageQuerySchema).query(({ ctx, input }) => getUsageTotals(ctx.reader, own(ctx.viewer, input))),
+  totals: viewed.input(usageQuerySchema).query(({ ctx, input }) => ctx.reports.getUsageTotals(own(ctx.viewer, input))),
   breakdown: viewed
     .input(usageGroupQuerySchema.extend({ by: usageDimensionSchema }))
-    .query(({ ctx, input: { by, ...query } }) => getUsageBy(ctx.reader, by, own(ctx.viewer, query))),
+    .query(({ ctx, input: { by, ...query } }) => ctx.reports.getUsageBy(by, own(ctx.viewer, query))),
   series: viewed
     .input(usageSeriesQuerySchema.extend({ period: usagePeriodSchema }))
-    .query(({ ctx, input: { period, ...query } }) => getUsageByPeriod(ctx.reader, period, own(ctx.viewer, query))),
+    .query(({ ctx, input: { period, ...query } }) => ctx.reports.getUsageByPeriod(period, own(ctx.viewer, query))),
   latencies: viewed
     .input(usageQuerySchema.extend({ by: usageDimensionSchema.optional() }))
-    .query(({ ctx, input: { by, ...query } }) => getLatencies(ctx.reader, by, own(ctx.viewer, query))),
+    .query(({ ctx, input: { by, ...query } }) => ctx.reports.getLatencies(by, own(ctx.viewer, query))),
   providers: viewed
     .input(usageQuerySchema)
-    .query(({ ctx, input }) => compareProviders(ctx.reader, own(ctx.viewer, input))),
+    .query(({ ctx, input }) => ctx.reports.compareProviders(own(ctx.viewer, input))),
   calls: viewed
     .input(usageHistoryQuerySchema)
-    .query(({ ctx, input }) => getUsageHistory(ctx.reader, own(ctx.viewer, input))),
+    .query(({ ctx, input }) => ctx.reports.getUsageHistory(own(ctx.viewer, input))),
   callDetails: viewed.input(z.strictObject({ id: z.int().min(0) })).query(async ({ ctx, input }) => {
-    const call = await findUsageCall(ctx.reader, input.id, own(ctx.viewer, {}))
+    const call = await ctx.reports.findUsageCall(input.id, own(ctx.viewer, {}))
     if (call === undefined) throw new TRPCError({ code: 'NOT_FOUND', message: `there is no call ${input.id}` })
     return call
   }),
+  recommendations: viewed
+    .input(usageQuerySchema.omit({ status: true }))
+    .query(({ ctx, input }) => ctx.reports.getRecommendations(own(ctx.viewer, input))),
+  monthProjection: viewed
+    .input(usageQuerySchema.omit({ since: true, until: true, status: true }))
+    .query(({ ctx, input }) => ctx.reports.projectMonth(own(ctx.viewer, input))),
+  userStats: viewed.input(usageQuerySchema).query(({ ctx, input }) => {
+    const { user, ...query } = own(ctx.viewer, input)
+    return ctx.reports.getUserStats(required(user), query)
+  }),
+  balance: viewed
+    .input(z.strictObject({ user: usageQuerySchema.shape.user, allowance: allowanceSchema }))
+    .query(({ ctx, input }) => ctx.reports.getBalance(required(own(ctx.viewer, input).user), input.allowance)),
+  gaps: administered
+    .input(usageQuerySchema.pick({ since: true, until: true }))
+    .query(({ ctx, input }) => ctx.reports.getUsageGaps(input)),
 })
 
 export type UsageRouter = typeof usageRouter
 
 function own<Query extends { readonly user?: string | undefined }>(viewer: Viewer, query: Query): Query {
   return viewer.role === 'admin' ? query : { ...query, user: viewer.user }
+}
+
+function required(user: string | undefined): string {
+  if (user === undefined) throw new TRPCError({ code: 'BAD_REQUEST', message: 'user: whom it is about is needed' })
+  return user
 }

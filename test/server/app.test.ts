@@ -1,9 +1,11 @@
 import { once } from 'node:events'
-import { createServer, request, type Server } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import { createUsageLogger, createUsageReports } from '../../src/index.js'
 import type { ReadRequest } from '../../src/postgres/read-rows.js'
 import { type AppParts, createApp } from '../../src/server/app.js'
+import { createViewerTokens, digestOf } from '../../src/server/viewer.js'
 
 const TOKEN = 'a-token-that-nobody-guesses'
 const REPORTS = ['daily-usage-per-user', 'most-used-models', 'user-activity-summary']
@@ -82,7 +84,7 @@ describe('the reports', () => {
 
   it.each([
     ['42P01', 'run tokenledger migrate'],
-    ['57014', 'took longer than 10 seconds'],
+    ['57014', 'took too long'],
   ])('explains the database error %s', async (code, explanation) => {
     const app = await start({ read: () => Promise.reject(Object.assign(new Error('no'), { code })) })
 
@@ -147,28 +149,6 @@ describe('the health check', () => {
   })
 })
 
-describe('without a token', () => {
-  it.each(['localhost', 'LOCALHOST:8080', '127.0.0.1:80', '[::1]:80'])('answers a request for %s', async (host) => {
-    const app = await start({ adminToken: undefined })
-
-    expect(await app.getAs(host, '/api/reports/most-used-models')).toBe(200)
-  })
-
-  it.each([
-    'evil.example',
-    'localhost.evil.example',
-    '127.0.0.1.evil.example:80',
-    '10.0.0.1',
-    '[fe80::1]',
-    'localhost:80:80',
-  ])('refuses a request for %s, whatever address that name was given', async (host) => {
-    const app = await start({ adminToken: undefined })
-
-    expect(await app.getAs(host, '/api/reports/most-used-models')).toBe(403)
-    expect(await app.getAs(host, '/health')).toBe(403)
-  })
-})
-
 describe('every answer', () => {
   it('is kept by nobody and says nothing of what made it', async () => {
     const app = await start()
@@ -193,11 +173,21 @@ describe('every answer', () => {
   })
 })
 
+const digest = digestOf(TOKEN)
+const defaultParts: Omit<AppParts, 'logger'> = {
+  read: async () => [],
+  reports: createUsageReports({ databaseUrl: 'postgres://127.0.0.1:1/none' }),
+  usage: createUsageLogger({ enabled: false }),
+  tokens: createViewerTokens(digest),
+  tokenDigests: [digest],
+  trustedProxies: 0,
+}
+
 async function start(parts: Partial<AppParts> = {}) {
   const lines: unknown[][] = []
   const note = (...line: unknown[]) => void lines.push(line)
   const logger = { info: note, warn: note, error: note }
-  const server = createServer(createApp({ read: async () => [], adminToken: TOKEN, logger, ...parts }))
+  const server = createServer(createApp({ ...defaultParts, logger, ...parts }))
   servers.push(server.listen(0, '127.0.0.1'))
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -205,11 +195,6 @@ async function start(parts: Partial<AppParts> = {}) {
     lines,
     get: (path: string, authorization?: string) =>
       fetch(`http://127.0.0.1:${port}${path}`, { headers: authorization ? { authorization } : {} }),
-    getAs: async (host: string, path: string) => {
-      const [response] = await once(request({ port, host: '127.0.0.1', path, headers: { host } }).end(), 'response')
-      response.resume()
-      return response.statusCode as number
-    },
     arrivals: (count: number) =>
       new Promise<void>((resolve) => server.on('request', () => --count === 0 && setImmediate(resolve))),
   }

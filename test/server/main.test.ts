@@ -61,11 +61,13 @@ describe('the web process', () => {
   it('runs on the embedded server where there is no DATABASE_URL, and takes it along', async () => {
     const app = run({})
 
-    const response = await app.get('/api/reports/user-activity-summary')
+    const response = await app.get('/api/reports/user-activity-summary', await app.authorization())
     const rows = await response.json()
+    const anonymous = await app.get('/api/reports/user-activity-summary')
     app.child.kill('SIGINT')
 
     expect(rows).toEqual({ report: 'user-activity-summary', rows: [] })
+    expect(anonymous.status).toBe(401)
     expect(await app.exitCode).toBe(0)
     expect(existsSync(join(app.directory, '.data/postgres/data/PG_VERSION'))).toBe(true)
     expect(existsSync(join(app.directory, '.data/postgres/data/postmaster.pid'))).toBe(false)
@@ -88,7 +90,7 @@ describe('the web process', () => {
     const app = run({ DATABASE_URL: database.connectionString })
 
     const line = await app.line(/table token_usage_logs is missing/)
-    const response = await app.get('/api/reports/most-used-models')
+    const response = await app.get('/api/reports/most-used-models', await app.authorization())
 
     expect(line.msg).toContain('run tokenledger migrate')
     expect(response.status).toBe(503)
@@ -99,7 +101,7 @@ describe('the web process', () => {
     const app = run({ DATABASE_URL: 'postgres://ann:topsecret@127.0.0.1:1/usage' })
 
     const health = await app.get('/health')
-    const report = await app.get('/api/reports/most-used-models')
+    const report = await app.get('/api/reports/most-used-models', await app.authorization())
     const text = (await health.text()) + (await report.text())
     await app.line(/the database does not answer/)
     app.child.kill('SIGTERM')
@@ -136,7 +138,11 @@ function run(environment: Record<string, string>) {
     const { port } = await output.line(/^listening$/)
     return fetch(`http://127.0.0.1:${port}${path}`, { headers })
   }
-  return { directory, child, exitCode, get, ...output }
+  const authorization = async () => {
+    const { msg } = await output.line(/shown only now/)
+    return { authorization: `Bearer ${msg.split(': ')[1]}` }
+  }
+  return { directory, child, exitCode, get, authorization, ...output }
 }
 
 function collectLines(child: ChildProcess) {
