@@ -12,7 +12,7 @@ type Range = { readonly firstDay: string | null; readonly lastDay: string | null
 export function stackByGroup<P extends Point & { readonly group: string | null }>(
   points: readonly P[],
   periods: readonly string[],
-  { nameOf, valueOf }: { nameOf: (group: string | null) => string; valueOf: (point: P) => number },
+  { nameOf, figureOf }: { nameOf: (group: string | null) => string; figureOf: (point: P) => number },
 ): ChartData {
   const at = new Map(periods.map((period, index) => [period, index]))
   const layers = new Map<string | null, number[]>()
@@ -20,7 +20,7 @@ export function stackByGroup<P extends Point & { readonly group: string | null }
     const values = layers.get(point.group) ?? periods.map(() => 0)
     layers.set(point.group, values)
     const index = at.get(point.period ?? '')
-    if (index !== undefined) values[index] = valueOf(point)
+    if (index !== undefined) values[index] = figureOf(point)
   }
   const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0)
   const sorted = [...layers].sort(
@@ -36,11 +36,11 @@ export function stackFigures<P extends Point>(
   figures: Readonly<Record<string, (point: P) => number>>,
 ): ChartData {
   const at = new Map(points.map((point) => [point.period, point]))
-  const layers = Object.entries(figures).map(([name, valueOf]) => ({
+  const layers = Object.entries(figures).map(([name, figureOf]) => ({
     name,
     values: periods.map((period) => {
       const point = at.get(period)
-      return point === undefined ? 0 : valueOf(point)
+      return point === undefined ? 0 : figureOf(point)
     }),
   }))
   return { periods, layers: layers.filter(({ values }) => values.some((value) => value > 0)) }

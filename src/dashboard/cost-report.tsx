@@ -30,7 +30,7 @@ export function CostReport({ state, change, addFilter, round, isAdmin }: CostRep
   const error = series.error ?? breakdown.error
   const points = series.data?.points ?? []
   const periods = series.data ? listPeriods(points, period, series.data.range) : []
-  const costs = stackByGroup(points, periods, { nameOf: formatGroup, valueOf: ({ costUsd }) => Number(costUsd ?? 0) })
+  const costs = stackByGroup(points, periods, { nameOf: formatGroup, figureOf: ({ costUsd }) => Number(costUsd ?? 0) })
   return (
     <section aria-label="Cost" aria-busy={series.isLoading}>
       <div class="title">

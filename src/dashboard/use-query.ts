@@ -10,7 +10,6 @@ export type QueryState<T> = {
 /** Asks again whenever `key` changes or `round` counts on. Answers that come late are ignored. */
 export function useQuery<T>(key: string, round: number, ask: () => Promise<T>): QueryState<T> {
   const [state, setState] = useState<QueryState<T> & { readonly key: string }>({ key, ...nothing })
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the key stands for what is asked, the round for when
   useEffect(() => {
     let isCurrent = true
     const settle = (outcome: Partial<QueryState<T>>) => {

@@ -3,11 +3,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { digestOf } from './viewer.js'
 
+/** Where the digest of a token is kept that was made for this machine. */
+export const adminTokenFile = '.data/admin-token'
+
 /** `token` is there only when it was made just now: nothing but its digest is kept. */
 export type AdminToken = { readonly digest: Buffer; readonly token?: string }
 
 /** The digest of the token that was made for this machine earlier, or a new token, which `keepAdminToken` makes lasting. */
-export function findOrCreateAdminToken(path: string): AdminToken {
+export function findOrCreateAdminToken(path = adminTokenFile): AdminToken {
   const kept = readDigest(path)
   if (kept !== undefined) return { digest: kept }
   const token = randomBytes(32).toString('base64url')
@@ -15,7 +18,7 @@ export function findOrCreateAdminToken(path: string): AdminToken {
 }
 
 /** Keeps the digest of a new token in a file that only its owner can read: to be called when the token has been shown. */
-export function keepAdminToken(path: string, { digest }: AdminToken): void {
+export function keepAdminToken({ digest }: AdminToken, path = adminTokenFile): void {
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, `${digest.toString('hex')}\n`, { mode: 0o600 })
 }

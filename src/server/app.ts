@@ -41,11 +41,9 @@ export function createApp({ read, reports, tokens, logger, trustedProxies, ...in
   for (const name of reportNames) app.get(`/api/reports/${name}`, report(name, { read, logger }))
   app.use(createDashboardRouter({ reports, findViewer: (request) => findRequestViewer(tokens, request), logger }))
   app.use(noStore, (_request, response) => {
-    response
-      .status(404)
-      .json({
-        error: `there are the page at /, /health, and ${reportNames.map((name) => `/api/reports/${name}`).join(', ')}`,
-      })
+    response.status(404).json({
+      error: `there are the page at /, /health, and ${reportNames.map((name) => `/api/reports/${name}`).join(', ')}`,
+    })
   })
   app.use(answerError(logger))
   return app

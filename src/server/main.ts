@@ -11,13 +11,12 @@ import { type EmbeddedServer, startEmbeddedServer } from '../postgres/embedded-s
 import { migrate } from '../postgres/migrator.js'
 import { createPool } from '../postgres/pool.js'
 import { type JsonRow, type ReadRequest, readRows } from '../postgres/read-rows.js'
-import { type AdminToken, findOrCreateAdminToken, keepAdminToken } from './admin-token.js'
+import { type AdminToken, adminTokenFile, findOrCreateAdminToken, keepAdminToken } from './admin-token.js'
 import { createApp } from './app.js'
 import { createShutdown, exitOnSignals } from './graceful-shutdown.js'
 import { createViewerTokens, digestOf } from './viewer.js'
 
 const logger = pino({ base: null })
-const adminTokenFile = '.data/admin-token'
 const reportTimeoutMs = 15_000
 
 try {
@@ -34,9 +33,7 @@ async function serve(): Promise<void> {
   for (const problem of [...config.problems, ...serverConfig.problems]) logger.warn(problem)
   refuseExposure(serverConfig, config.sslEnvironment.isHeroku)
 
-  const admin = serverConfig.adminToken
-    ? { digest: digestOf(serverConfig.adminToken) }
-    : findOrCreateAdminToken(adminTokenFile)
+  const admin = serverConfig.adminToken ? { digest: digestOf(serverConfig.adminToken) } : findOrCreateAdminToken()
   const embedded = config.databaseUrl === undefined ? await startOwnDatabase() : undefined
   const databaseUrl = config.databaseUrl ?? embedded?.connectionString ?? ''
   const pool = createPool({ databaseUrl, sslEnvironment: config.sslEnvironment, maxConnections: 1 }, logger)
@@ -87,7 +84,7 @@ async function listen(server: Server, { host, port, adminToken }: ServerConfig, 
   logger.info(`the page is at http://${name}:${address.port}/`)
   if (admin.token !== undefined) {
     logger.info(`sign in with this token, which is shown only now: ${admin.token}`)
-    keepAdminToken(adminTokenFile, admin)
+    keepAdminToken(admin)
   } else if (adminToken === undefined)
     logger.info(`sign in with the token that was shown at the first start; remove ${adminTokenFile} for a new one`)
   else logger.info('sign in with TOKENLEDGER_ADMIN_TOKEN')

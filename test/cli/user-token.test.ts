@@ -1,0 +1,43 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { findOrCreateAdminToken, keepAdminToken } from '../../src/server/admin-token.js'
+import { createViewerTokens, digestOf } from '../../src/server/viewer.js'
+import { runCli } from './run-cli.js'
+
+it('prints a token that the app with the same admin token takes', async () => {
+  const { stdout } = await runCli(['user-token', '--user', 'ann@example.com'], tmpdir(), {
+    TOKENLEDGER_ADMIN_TOKEN: 'secret',
+  })
+
+  expect(createViewerTokens(digestOf('secret')).findViewer(stdout.trim())).toEqual({
+    role: 'user',
+    user: 'ann@example.com',
+  })
+})
+
+it.each([
+  [['user-token'], 2, /--user/],
+  [['user-token', '--user', 'ann', '--days', '0'], 2, /whole number/],
+  [['user-token', '--user', 'ann'], 1, /TOKENLEDGER_ADMIN_TOKEN/],
+])('ends %o with %i and says why', async (words, code, message) => {
+  const result = await runCli(words, tmpdir())
+
+  expect(result).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) })
+})
+
+it('keeps of a token that it makes only the digest, once it was shown', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'tokenledger-admin-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  const path = join(directory, 'data/admin-token')
+
+  const made = findOrCreateAdminToken(path)
+  const another = findOrCreateAdminToken(path)
+  keepAdminToken(made, path)
+  const kept = findOrCreateAdminToken(path)
+
+  expect(another.token).not.toBe(made.token)
+  expect(kept).toEqual({ digest: made.digest })
+  expect(createViewerTokens(kept.digest).findViewer(made.token ?? '')).toEqual({ role: 'admin' })
+})
