@@ -1,23 +1,15 @@
 import { fileURLToPath } from 'node:url'
 import { createExpressMiddleware } from '@trpc/server/adapters/express'
-import express, { type Request, type RequestHandler, Router } from 'express'
-import type { UsageReports } from '../create-usage-reports.js'
-import type { DiagnosticLogger } from '../recording/diagnostics.js'
+import express, { type RequestHandler, Router } from 'express'
+import { createExport, type ExportParts } from './export.js'
 import { usageRouter } from './router.js'
-import type { Viewer } from './viewer.js'
-
-export type DashboardParts = {
-  readonly reports: UsageReports
-  readonly findViewer: (request: Request) => Viewer | undefined | Promise<Viewer | undefined>
-  readonly logger: DiagnosticLogger
-}
 
 // Built by Vite; the same place seen from src/ and from dist/.
 const pageDirectory = fileURLToPath(new URL('../../dist/dashboard', import.meta.url))
 const mostCallsOfOneRequest = 10
 
 /** The page and the reports it reads, to be mounted anywhere: all its addresses are relative. */
-export function createDashboardRouter({ reports, findViewer, logger }: DashboardParts): Router {
+export function createDashboardRouter({ reports, findViewer, logger }: ExportParts): Router {
   const router = Router()
   router.use(
     '/api/trpc',
@@ -33,6 +25,9 @@ export function createDashboardRouter({ reports, findViewer, logger }: Dashboard
       },
     }),
   )
+  for (const format of ['csv', 'json'] as const) {
+    router.get(`/api/export.${format}`, forbidCaching, createExport(format, { reports, findViewer, logger }))
+  }
   router.get('/', addSlash)
   router.use(secureHeaders, express.static(pageDirectory))
   return router
