@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { parseArgs } from 'node:util'
 import { pino } from 'pino'
 import { loadDotEnv, readConfig, readServerConfig, type ServerConfig } from '../config.js'
-import { createUsageLogger } from '../create-usage-logger.js'
-import { createUsageReports } from '../create-usage-reports.js'
+import { createUsageLogger, type UsageLogger } from '../create-usage-logger.js'
+import { createUsageReports, type UsageReports } from '../create-usage-reports.js'
 import { ConfigurationError } from '../errors.js'
 import { isLoopbackHost } from '../postgres/database-url.js'
 import { type EmbeddedServer, startEmbeddedServer } from '../postgres/embedded-server.js'
@@ -13,6 +14,7 @@ import { createPool } from '../postgres/pool.js'
 import { type JsonRow, type ReadRequest, readRows } from '../postgres/read-rows.js'
 import { type AdminToken, adminTokenFile, findOrCreateAdminToken, keepAdminToken } from './admin-token.js'
 import { createApp } from './app.js'
+import { logDemoData } from './demo-data.js'
 import { createShutdown, exitOnSignals } from './graceful-shutdown.js'
 import { createViewerTokens, digestOf } from './viewer.js'
 
@@ -27,6 +29,7 @@ try {
 }
 
 async function serve(): Promise<void> {
+  const { values: flags } = parseArgs({ options: { 'demo-data': { type: 'boolean' } } })
   loadDotEnv()
   const config = readConfig()
   const serverConfig = readServerConfig()
@@ -59,6 +62,15 @@ async function serve(): Promise<void> {
   exitOnSignals(createShutdown({ server, closers, logger }))
   await listen(server, serverConfig, admin)
   await reportMissingTables(read)
+  if (flags['demo-data']) await fillWithDemoData(usage, reports)
+}
+
+// Invented calls among real ones could never be told apart again.
+async function fillWithDemoData(usage: UsageLogger, reports: UsageReports): Promise<void> {
+  const { totals } = await reports.getUsageTotals()
+  if (totals.requests > 0) return logger.warn(`--demo-data adds nothing: ${totals.requests} calls are recorded already`)
+  logger.info('90 days of invented calls are being written')
+  logger.info(`${await logDemoData(usage)} invented calls are written`)
 }
 
 function refuseExposure({ host, adminToken }: ServerConfig, isHeroku: boolean): void {
