@@ -53,6 +53,10 @@ export type ServerConfig = {
   readonly adminToken?: string
   /** `TOKENLEDGER_INGEST_TOKEN`. */
   readonly ingestToken?: string
+  /** Whether `OPENAI_API_KEY` is set. */
+  readonly hasOpenAIKey: boolean
+  /** Whether `ANTHROPIC_API_KEY` is set. */
+  readonly hasAnthropicKey: boolean
   /** `TOKEN_LOGGING_ENABLED`; the app records unless it says no. */
   readonly isLoggingEnabled: boolean
   readonly problems: readonly string[]
@@ -118,7 +122,16 @@ export function readServerConfig(environment: Environment = process.env): Server
   const ingestToken = environment.TOKENLEDGER_INGEST_TOKEN?.trim() || undefined
   const enabled = environment.TOKEN_LOGGING_ENABLED?.trim()
   const isLoggingEnabled = enabled ? switchValue('TOKEN_LOGGING_ENABLED', enabled, problems) : true
-  return Object.freeze({ port, host, adminToken, ingestToken, isLoggingEnabled, problems: Object.freeze(problems) })
+  return Object.freeze({
+    port,
+    host,
+    adminToken,
+    ingestToken,
+    hasOpenAIKey: Boolean(environment.OPENAI_API_KEY?.trim()),
+    hasAnthropicKey: Boolean(environment.ANTHROPIC_API_KEY?.trim()),
+    isLoggingEnabled,
+    problems: Object.freeze(problems),
+  })
 }
 
 /** Adds the variables of a `.env` file in the working directory to the environment; those already set stay. */

@@ -6,16 +6,23 @@ import express, {
   type RequestHandler,
   type Response,
 } from 'express'
+import type { UsageLogger } from '../create-usage-logger.js'
 import type { UsageReports } from '../create-usage-reports.js'
 import type { JsonRow, ReadRequest } from '../postgres/read-rows.js'
 import type { DiagnosticLogger } from '../recording/diagnostics.js'
+import { createChat } from './chat.js'
 import { createDashboardRouter } from './dashboard-router.js'
 import { explainReadError } from './explain-read-error.js'
-import { createIngest, type IngestParts } from './ingest.js'
+import { createIngest } from './ingest.js'
+import type { ModelClients } from './model-clients.js'
 import { createSessionRouter, findRequestViewer } from './session.js'
 import type { ViewerTokens } from './viewer.js'
 
-export type AppParts = IngestParts & {
+export type AppParts = {
+  readonly usage: UsageLogger
+  /** SHA-256 of each token that may send records. */
+  readonly tokenDigests: readonly Buffer[]
+  readonly clients: ModelClients
   /** Reads from the database that holds the usage tables. */
   readonly read: (request: ReadRequest) => Promise<JsonRow[]>
   /** For the reports, which may take long: connections that nothing else waits for. */
@@ -31,15 +38,23 @@ const reportTimeoutMs = 10_000
 const healthTimeoutMs = 2000
 
 /** The web process's Express app. Listens to nothing yet. */
-export function createApp({ read, reports, tokens, logger, trustedProxies, ...ingest }: AppParts): Express {
+export function createApp(parts: AppParts): Express {
+  const { usage, tokenDigests, clients, read, reports, tokens, logger, trustedProxies } = parts
+  const findViewer = (request: Request) => findRequestViewer(tokens, request)
   const app = express()
   app.disable('x-powered-by')
   app.set('trust proxy', trustedProxies)
   app.get('/health', noStore, healthCheck(read))
-  app.use('/api', noStore, createSessionRouter(tokens), createIngest(ingest))
+  app.use(
+    '/api',
+    noStore,
+    createSessionRouter(tokens),
+    createIngest({ usage, tokenDigests }),
+    createChat({ usage, clients, findViewer }),
+  )
   app.use('/api/reports', requireAdmin(tokens))
   for (const name of reportNames) app.get(`/api/reports/${name}`, report(name, { read, logger }))
-  app.use(createDashboardRouter({ reports, findViewer: (request) => findRequestViewer(tokens, request), logger }))
+  app.use(createDashboardRouter({ reports, findViewer, logger }))
   app.use(noStore, (_request, response) => {
     response.status(404).json({
       error: `there are the page at /, /health, and ${reportNames.map((name) => `/api/reports/${name}`).join(', ')}`,

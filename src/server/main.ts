@@ -16,6 +16,7 @@ import { type AdminToken, adminTokenFile, findOrCreateAdminToken, keepAdminToken
 import { createApp } from './app.js'
 import { logDemoData } from './demo-data.js'
 import { createShutdown, exitOnSignals } from './graceful-shutdown.js'
+import { openModelClients } from './model-clients.js'
 import { createViewerTokens, digestOf } from './viewer.js'
 
 const logger = pino({ base: null })
@@ -49,6 +50,7 @@ async function serve(): Promise<void> {
     tokens: createViewerTokens(admin.digest),
     tokenDigests: [admin.digest, ...(serverConfig.ingestToken ? [digestOf(serverConfig.ingestToken)] : [])],
     usage,
+    clients: await openModelClients(usage, serverConfig, logger),
     logger,
     trustedProxies: config.sslEnvironment.isHeroku ? 1 : 0,
   })

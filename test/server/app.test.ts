@@ -180,6 +180,7 @@ const defaultParts: Omit<AppParts, 'logger'> = {
   usage: createUsageLogger({ enabled: false }),
   tokens: createViewerTokens(digest),
   tokenDigests: [digest],
+  clients: {},
   trustedProxies: 0,
 }
 
