@@ -55,6 +55,8 @@ export interface UsageLogger {
   aiSdk(): LanguageModelMiddleware
   /** Records one call. Synchronous; never throws, never waits. */
   log(entry: UsageEntry): void
+  /** Another name for `log`. */
+  trackUsage(entry: UsageEntry): void
   /** Records one image request: 1 input and 1 output token, `requestType: 'image'`. */
   logImage(entry: ImageEntry): void
   /** What the current request has used so far; zeros outside of any. */
@@ -99,6 +101,7 @@ function createEnabledLogger(config: Config, options: UsageLoggerOptions, diagno
     fetch: createCapturingFetch(usageLog, baseFetch(options)),
     aiSdk: () => createLanguageModelMiddleware(usageLog),
     log: (entry) => usageLog.log(entry),
+    trackUsage: (entry) => usageLog.log(entry),
     logImage: (entry) => usageLog.logImage(entry),
     current: () => contexts.current?.usage ?? nothingUsed,
     flush: () => usageLog.flush(),
@@ -133,6 +136,7 @@ function createDisabledLogger(options: UsageLoggerOptions): UsageLogger {
       wrapStream: async ({ doStream }) => doStream(),
     }),
     log: () => {},
+    trackUsage: () => {},
     logImage: () => {},
     current: () => nothingUsed,
     flush: async () => {},

@@ -43,7 +43,7 @@ describe('a usage logger', () => {
     process.env.TOKEN_LOG_BATCH_SIZE = before
     if (before === undefined) delete process.env.TOKEN_LOG_BATCH_SIZE
 
-    for (let call = 0; call < 10; call++) usage.log(entry)
+    for (let call = 0; call < 10; call++) usage.trackUsage(entry)
     await until(async () => (await countRows()) === 10)
 
     const problems = lines.filter(({ level }) => level === 'error')

@@ -34,8 +34,8 @@ async function benchDelay(): Promise<void> {
   const streams = 2 * rounds
   for (const [figureName, share] of Object.entries({ p50: 0.5, p99: 0.99 })) {
     const show = (what: keyof Delays) => rowsOf(arms, (arm) => quantile(delays.get(arm)?.[what] ?? [], share))
-    printTable(`to the first chunk, n = ${streams} streams`, show('firstChunkMs'), figureName)
-    printTable(`from the server's write, n = ${streams * chunks} chunks`, show('chunkMs'), figureName)
+    printTable(`to the first chunk, n = ${streams} streams`, show('firstChunkMs'), [figureName])
+    printTable(`from the server's write, n = ${streams * chunks} chunks`, show('chunkMs'), [figureName])
   }
 }
 
@@ -48,7 +48,7 @@ async function benchProcessor(): Promise<void> {
   for (const arm of inTurns(arms, burstRounds)) costs.get(arm)?.push(await readBurst(arm))
   await usage.close()
   const rows = rowsOf(arms, (arm) => quantile(costs.get(arm) ?? [], 0.5))
-  printTable(`processor per chunk, n = ${2 * burstRounds} x ${burstChunks} chunks`, rows, 'p50')
+  printTable(`processor per chunk, n = ${2 * burstRounds} x ${burstChunks} chunks`, rows, ['p50'])
 }
 
 /** The same twice: how far they differ is what the machine does by itself. */

@@ -19,9 +19,13 @@ export function printMachine(): void {
   console.log(`${cpus().length} x ${cpu?.model.trim()}, ${process.platform}, Node ${process.versions.node}`)
 }
 
-export function printTable(title: string, rows: readonly Row[], figureName = 'median'): void {
+export function printTable(
+  title: string,
+  rows: readonly Row[],
+  [figure = 'median', ratio = 'ratio']: readonly string[] = [],
+): void {
   const table = new Table({
-    head: [title, figureName, 'ratio'],
+    head: [title, figure, ratio],
     colAligns: ['left', 'right', 'right'],
     style: { head: [] },
   })

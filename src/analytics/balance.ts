@@ -38,7 +38,7 @@ export type Balance = {
 const selectBalance = readQueryFile('balance')
 
 /** What a user has left of an allowance: the allowance, less what the user's calls from `since` on have used. */
-export function getBalance(reader: UsageReader, user: string, allowance: Allowance): Promise<Balance> {
+export async function getBalance(reader: UsageReader, user: string, allowance: Allowance): Promise<Balance> {
   const { allowanceTokens = null, allowanceUsd = null, since } = parseInput(allowanceSchema, allowance)
   return readReport(reader, { user, since }, async ({ read, scope }) => {
     const { requests, inputTokens, outputTokens, costUsd, unpriced, unknown } = await totalUsage(read, scope)

@@ -52,7 +52,7 @@ const nothingMeasured: LatencyFigures = {
  * How long calls took, of all of them or by a dimension; of the calls that ended well, unless the query asks for another
  * status. Reads every row of the range.
  */
-export function getLatencies(
+export async function getLatencies(
   reader: UsageReader,
   dimension: UsageDimension | undefined,
   query: UsageQuery = {},
@@ -65,7 +65,7 @@ export function getLatencies(
 }
 
 /** What each provider cost and used for a call, how long it took, and how often it failed. */
-export function compareProviders(reader: UsageReader, query: UsageQuery = {}): Promise<ProviderComparison> {
+export async function compareProviders(reader: UsageReader, query: UsageQuery = {}): Promise<ProviderComparison> {
   return readReport(reader, query, async (report) => {
     const { read, scope } = report
     const totals = await totalUsage(read, scope)

@@ -23,7 +23,7 @@ const filterSchema = usageQuerySchema.omit({ since: true, until: true, status: t
 const selectProjection = readQueryFile('month-projection')
 
 /** What this month has cost, and what it comes to if the rest of it costs what the last seven days did. */
-export function projectMonth(
+export async function projectMonth(
   reader: UsageReader,
   filter: Omit<UsageQuery, 'since' | 'until' | 'status'> = {},
 ): Promise<MonthProjection> {

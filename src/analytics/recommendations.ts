@@ -102,7 +102,7 @@ const kinds = [
  * What the data of whole days suggest, of the last 30 days by default, each with the figures it was computed from. Nothing
  * is suggested below the thresholds.
  */
-export function getRecommendations(
+export async function getRecommendations(
   reader: UsageReader,
   query: Omit<UsageQuery, 'status'> = {},
 ): Promise<Recommendations> {

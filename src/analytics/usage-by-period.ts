@@ -17,7 +17,7 @@ export type UsageSeries = {
 }
 
 /** Usage over time: tokens by type and cost of each hour, day, ISO week or month of the reporting zone. */
-export function getUsageByPeriod(
+export async function getUsageByPeriod(
   reader: UsageReader,
   period: UsagePeriod,
   query: UsageSeriesQuery = {},

@@ -21,7 +21,7 @@ export type UsageBreakdown = {
 }
 
 /** The calls of a range by user, model, provider, operation, project or request type: the top users, the top models, ... */
-export function getUsageBy(
+export async function getUsageBy(
   reader: UsageReader,
   dimension: UsageDimension,
   query: UsageGroupQuery = {},
@@ -36,6 +36,6 @@ export function getUsageBy(
 }
 
 /** What each operation of the application used and cost. */
-export function getOperationStats(reader: UsageReader, query: UsageGroupQuery = {}): Promise<UsageBreakdown> {
+export async function getOperationStats(reader: UsageReader, query: UsageGroupQuery = {}): Promise<UsageBreakdown> {
   return getUsageBy(reader, 'operation', query)
 }

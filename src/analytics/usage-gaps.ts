@@ -27,7 +27,10 @@ const rangeSchema = usageQuerySchema.pick({ since: true, until: true })
 const selectGaps = readQueryFile('usage-gaps')
 
 /** What the rows of a range do not contain: losses that touch it, and records that were refused in it. */
-export function getUsageGaps(reader: UsageReader, range: Pick<UsageQuery, 'since' | 'until'> = {}): Promise<UsageGaps> {
+export async function getUsageGaps(
+  reader: UsageReader,
+  range: Pick<UsageQuery, 'since' | 'until'> = {},
+): Promise<UsageGaps> {
   return readReport(reader, parseInput(rangeSchema, range), async ({ read, scope }) => {
     const [firstDay, lastDay] = scope.dayValues
     const [zone, from, to] = scope.rowValues.slice(scope.dayValues.length)

@@ -64,7 +64,7 @@ const selectCalls = readQueryFile('usage-calls')
  * Single calls in pages, the latest first. Pages that are read one after the other have no call twice and leave none out,
  * whatever is written meanwhile.
  */
-export function getUsageHistory(reader: UsageReader, query: UsageHistoryQuery = {}): Promise<UsageHistory> {
+export async function getUsageHistory(reader: UsageReader, query: UsageHistoryQuery = {}): Promise<UsageHistory> {
   const { cursor, limit = 50, ...rest } = parseInput(usageHistoryQuerySchema, query)
   const [, timestamp, id] = cursorPattern.exec(cursor ?? '') ?? []
   return readReport(reader, rest, async ({ read, scope }) => {
@@ -76,7 +76,7 @@ export function getUsageHistory(reader: UsageReader, query: UsageHistoryQuery = 
 }
 
 /** One call by the `id` of its row; undefined where there is none, or the filters of `query` do not let it through. */
-export function findUsageCall(
+export async function findUsageCall(
   reader: UsageReader,
   id: number,
   query: Omit<UsageHistoryQuery, 'cursor' | 'limit'> = {},

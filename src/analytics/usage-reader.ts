@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type pg from 'pg'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { TokenLedgerError } from '../errors.js'
 import { type ReadQuery, readSnapshot } from '../postgres/read-rows.js'
 import { type UsageQuery, usageQuerySchema } from './usage-query.js'
@@ -55,7 +55,8 @@ export function readQueryFile(name: string): string {
 export function parseInput<T>(schema: z.ZodType<T>, input: unknown): T {
   const parsed = schema.safeParse(input)
   if (parsed.success) return parsed.data
-  throw new TokenLedgerError('TOKENLEDGER_USAGE_QUERY', `The report cannot be made: ${z.prettifyError(parsed.error)}`)
+  const problems = parsed.error.issues.map(({ path, message }) => [...path, message].join(': '))
+  throw new TokenLedgerError('TOKENLEDGER_USAGE_QUERY', `The report cannot be made: ${problems.join('; ')}.`)
 }
 
 /** Runs the queries of one report on one snapshot. Throws where `until` lies before `since`. */

@@ -25,7 +25,7 @@ const comparedFigures = [
 ] as const
 
 /** What all calls of a range add up to, with the change against the period before. */
-export function getUsageTotals(reader: UsageReader, query: UsageQuery = {}): Promise<UsageTotals> {
+export async function getUsageTotals(reader: UsageReader, query: UsageQuery = {}): Promise<UsageTotals> {
   return readReport(reader, query, async ({ read, scope, previous }) => {
     const totals = await totalUsage(read, scope)
     const before = previous && { range: previous.range, totals: await totalUsage(read, previous) }

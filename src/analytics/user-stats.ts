@@ -12,7 +12,7 @@ export type UserStats = {
 }
 
 /** What one user has used: in all, by operation and by model. A user without calls has zeros and empty lists. */
-export function getUserStats(
+export async function getUserStats(
   reader: UsageReader,
   user: string,
   query: Omit<UsageQuery, 'user'> = {},

@@ -4,14 +4,28 @@ import { loadDotEnv } from '../config.js'
 import { createDeadLettersCommand } from './dead-letters.js'
 import { createMigrateCommand } from './migrate.js'
 import { createUserTokenCommand } from './user-token.js'
+import { createReportCommand } from './report.js'
+import { createTopCommand } from './top.js'
 import { createVerifyCommand } from './verify.js'
 
 const program = new Command('tokenledger')
   .description('Every LLM call, who made it and what it cost: one row each, in your own PostgreSQL.')
   .showHelpAfterError('(tokenledger --help lists the commands)')
-const commands = [createMigrateCommand(), createVerifyCommand(), createDeadLettersCommand(), createUserTokenCommand()]
+const commands = [
+  createMigrateCommand(),
+  createReportCommand(),
+  createTopCommand(),
+  createVerifyCommand(),
+  createDeadLettersCommand(),
+  createUserTokenCommand(),
+]
 for (const command of commands) program.addCommand(command)
 for (const command of [program, ...commands, ...commands.flatMap((parent) => parent.commands)]) command.exitOverride()
+
+// Whoever reads the output may have seen enough of it: `tokenledger report | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
 
 try {
   loadDotEnv()
