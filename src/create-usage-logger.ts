@@ -19,6 +19,7 @@ import { createLineLimiter, createSafeDiagnostics, type DiagnosticLogger } from 
 import type { UsageExporter } from './recording/exporter.js'
 import { RequestContexts, type RequestUsage } from './recording/request-context.js'
 import { type ImageEntry, UsageLog, type UsageLoggerStats } from './recording/usage-log.js'
+import { type MetricsRegistry, UsageMetrics } from './recording/usage-metrics.js'
 import type { CallerIdentity } from './usage/draft-record.js'
 import { loadTokenizer } from './usage/estimate-tokens.js'
 import type { UsageEntry } from './usage/usage-record.js'
@@ -62,12 +63,18 @@ export interface UsageLogger {
   /** Writes what is pending now. Resolves when that is done or a try has failed (see `stats()`); never rejects. */
   flush(): Promise<void>
   /**
-   * Writes what is pending, trying for `timeoutMs` (25,000 by default) at most, and ends what tokenledger opened. What is
-   * left then waits in the spool for the next start, or is lost and counted where there is none. Never rejects. Call it when the process is told to end, after the last request has finished: a call of a model that is
-   * still running leaves its row as aborted.
+   * Waits for the calls that still run, writes what is pending, and ends what tokenledger opened: all of it within
+   * `timeoutMs`, 25,000 by default. Calls have four fifths of that to end; what still runs then, and a stream that nobody
+   * has read on for five seconds, leaves its row as aborted. What cannot be written waits in the spool for the next start,
+   * or is lost and counted where there is none. Never rejects. Call it when the process is told to end.
    */
   close(options?: { readonly timeoutMs?: number | undefined }): Promise<void>
   stats(): UsageLoggerStats
+  /**
+   * Adds metrics of this logger to a `Registry` of prom-client, which you install. Again, for the same registry, without
+   * effect. Throws a `ConfigurationError` where prom-client is missing or the registry has those of another logger.
+   */
+  metrics(registry: MetricsRegistry): void
 }
 
 const nothingUsed: RequestUsage = { calls: 0, inputTokens: 0, outputTokens: 0, totalTokens: 0, costUsd: null }
@@ -90,6 +97,7 @@ function createEnabledLogger(config: Config, options: UsageLoggerOptions, diagno
   const processor = createProcessor(config, options, diagnostics)
   const usageLog = new UsageLog({ processor, contexts, diagnostics, settings: config })
   if (config.onAbort === 'estimate') void loadTokenizer()
+  const metrics = new UsageMetrics(usageLog)
   const report = createIdentityReport(diagnostics, createLineLimiter())
   return {
     express: (identity = {}) => createExpressMiddleware(contexts, identity, report),
@@ -104,6 +112,7 @@ function createEnabledLogger(config: Config, options: UsageLoggerOptions, diagno
     flush: () => usageLog.flush(),
     close: (closing) => usageLog.close(closing?.timeoutMs),
     stats: () => usageLog.stats(),
+    metrics: (registry) => metrics.register(registry),
   }
 }
 
@@ -138,6 +147,7 @@ function createDisabledLogger(options: UsageLoggerOptions): UsageLogger {
     flush: async () => {},
     close: async () => {},
     stats: () => ({ state: 'disabled', ...counts, droppedByReason: {}, lastError: undefined }),
+    metrics: () => {},
   }
 }
 

@@ -17,7 +17,7 @@ const longestTimerMs = 2 ** 31 - 1
 /** Tries until all is written, for `timeoutMs` at most; 25 seconds where that is no number. Never rejects. */
 export async function drain(work: Drainable, timeoutMs: unknown): Promise<void> {
   const giveUp = new AbortController()
-  const timeout = sleep(timerMs(timeoutMs), undefined, { signal: giveUp.signal }).catch(() => undefined)
+  const timeout = sleep(toTimeoutMs(timeoutMs), undefined, { signal: giveUp.signal }).catch(() => undefined)
   await Promise.race([drainUntil(work, giveUp.signal), timeout])
   giveUp.abort()
 }
@@ -30,7 +30,8 @@ async function drainUntil(work: Drainable, signal: AbortSignal): Promise<void> {
   }
 }
 
-function timerMs(timeoutMs: unknown): number {
+/** A time limit that a timer can keep: 25 seconds where `timeoutMs` is no number. */
+export function toTimeoutMs(timeoutMs: unknown): number {
   if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) return defaultTimeoutMs
   return Math.min(Math.max(timeoutMs, 0), longestTimerMs)
 }

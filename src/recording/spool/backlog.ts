@@ -103,6 +103,12 @@ export class Backlog implements RecordSource {
     }))
   }
 
+  /** They stay before the records of other segments: one segment is read at a time. */
+  defer(count: number): void {
+    const records = this.#loaded?.records ?? []
+    records.push(...records.splice(0, count))
+  }
+
   /** A segment of ours is not in its place any more: its records, if it had any, are gone. */
   forget(segment: Segment): void {
     const gone = this.#spilled.find((spilled) => spilled.segment === segment)
