@@ -12,6 +12,7 @@ import {
 } from './middleware/express.js'
 import { createIdentityReport, createIdentityResolver, type IdentityOptions } from './middleware/resolve-identity.js'
 import { createTrpcMiddleware, type TrpcCall, type TrpcMiddleware } from './middleware/trpc.js'
+import type { PasswordSource } from './postgres/ask-password.js'
 import { createPool } from './postgres/pool.js'
 import { PostgresUsageExporter, type UsagePool } from './postgres/usage-exporter.js'
 import { BatchProcessor } from './recording/batch-processor.js'
@@ -29,6 +30,11 @@ export type UsageLoggerOptions = ConfigOptions & {
   readonly logger?: DiagnosticLogger | undefined
   /** What `usage.fetch` is built on (a proxy agent's fetch, say); the global `fetch` by default. */
   readonly fetch?: typeof fetch | undefined
+  /**
+   * Tells the password of the database user, instead of the one in `databaseUrl`: asked at each new connection, so that it
+   * may change while the process runs. While it fails, or takes longer than four seconds, rows are kept and tried again.
+   */
+  readonly password?: PasswordSource | undefined
   /** A pool of yours instead of `databaseUrl`; one of its connections is used at a time, and it is never ended. */
   readonly pool?: UsagePool | undefined
   /** A store of yours instead of PostgreSQL. */
@@ -170,8 +176,16 @@ function createExporter(config: Config, options: UsageLoggerOptions, diagnostics
   if (options.pool) return new PostgresUsageExporter(options.pool, 'borrowed')
   const { databaseUrl, sslMode, sslEnvironment } = config
   if (!databaseUrl) throw new ConfigurationError('no database is set; set DATABASE_URL and restart')
-  const pool = createPool({ databaseUrl, sslMode, sslEnvironment, maxConnections: 1 }, diagnostics)
+  const password = passwordOf(options.password, diagnostics)
+  const pool = createPool({ databaseUrl, password, sslMode, sslEnvironment, maxConnections: 1 }, diagnostics)
   return new PostgresUsageExporter(pool, 'owned')
+}
+
+function passwordOf(value: unknown, diagnostics: DiagnosticLogger): PasswordSource | undefined {
+  if (typeof value === 'function') return value as PasswordSource
+  if (value !== undefined)
+    diagnostics.error({}, 'password is no function; the password of the database URL is used instead')
+  return undefined
 }
 
 function createRefusingExporter(reason: ExportError): UsageExporter {
