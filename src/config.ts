@@ -18,6 +18,11 @@ export type ConfigOptions = {
   readonly spoolDir?: string | undefined
   /** `TOKEN_LOG_MAX_SPOOL_MB`: megabytes that all files in that directory may take, 512 by default. */
   readonly maxSpoolMb?: number | undefined
+  /**
+   * `TOKEN_LOG_SPOOL_FSYNC`, false by default. On: files of the spool are on the disk itself about half a second after
+   * they were written, so that a machine that loses its power keeps them too.
+   */
+  readonly spoolFsync?: boolean | undefined
   /** What becomes of the counts that a broken-off stream did not tell: estimated from its text (the default), or unknown. */
   readonly onAbort?: 'estimate' | 'unknown' | undefined
   /** Milliseconds after which a stream that nobody reads on is recorded as aborted, 600,000 by default. It stays open. */
@@ -87,6 +92,10 @@ export function readConfig(options: ConfigOptions = {}, environment: Environment
     maxMemoryMb: number('maxMemoryMb', 'TOKEN_LOG_MAX_MEMORY_MB', 32, 65_536),
     spoolDir: spoolDirOf(options.spoolDir, problems) ?? (environment.TOKEN_LOG_SPOOL_DIR?.trim() || undefined),
     maxSpoolMb: number('maxSpoolMb', 'TOKEN_LOG_MAX_SPOOL_MB', 512, 1_048_576),
+    spoolFsync:
+      options.spoolFsync === undefined
+        ? switchValue('TOKEN_LOG_SPOOL_FSYNC', environment.TOKEN_LOG_SPOOL_FSYNC, problems)
+        : switchValue('spoolFsync', options.spoolFsync, problems),
     onAbort: onAbortOf(options.onAbort, problems),
     streamTimeoutMs: wholeNumber(
       { name: 'streamTimeoutMs', value: options.streamTimeoutMs, fallback: 600_000, max: 86_400_000 },

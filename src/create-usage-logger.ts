@@ -158,8 +158,9 @@ function createDisabledLogger(options: UsageLoggerOptions): UsageLogger {
 }
 
 function createProcessor(config: Config, options: UsageLoggerOptions, diagnostics: DiagnosticLogger): BatchProcessor {
-  const { spoolDir, maxSpoolMb } = config
-  const settings = { ...config, spool: spoolDir ? { directory: spoolDir, maxMb: maxSpoolMb } : undefined }
+  const { spoolDir, maxSpoolMb, spoolFsync } = config
+  const spool = spoolDir ? { directory: spoolDir, maxMb: maxSpoolMb, fsync: spoolFsync } : undefined
+  const settings = { ...config, spool }
   try {
     return new BatchProcessor(settings, createExporter(config, options, diagnostics), diagnostics)
   } catch (error) {

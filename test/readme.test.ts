@@ -34,6 +34,7 @@ describe('the table of settings in the README', () => {
       TOKEN_LOG_MAX_MEMORY_MB: config.maxMemoryMb,
       TOKEN_LOG_SPOOL_DIR: config.spoolDir ?? 'none',
       TOKEN_LOG_MAX_SPOOL_MB: config.maxSpoolMb,
+      TOKEN_LOG_SPOOL_FSYNC: config.spoolFsync,
       DATABASE_URL: config.databaseUrl ?? 'none',
       PGSSLMODE: config.sslEnvironment.mode ?? 'none',
       PGSSLROOTCERT: config.sslEnvironment.rootCertificate ?? 'none',

@@ -165,8 +165,7 @@ export class BatchProcessor {
   }
 
   #spill(draft: DraftRecord): void {
-    if (!this.#spool) this.#losses.drop('memory_full', draft)
-    else if (!this.#spool.spill(draft)) this.#losses.drop('spool_full', draft)
+    if (!this.#spool?.spill(draft)) this.#losses.drop(this.#spool ? 'spool_full' : 'memory_full', draft)
   }
 
   #schedule(): void {
@@ -241,7 +240,8 @@ export class BatchProcessor {
     await this.drain(timeoutMs)
     reportLeftOver(this.end(), this.#exporter.name, this.#diagnostics)
     const closing = Promise.resolve().then(() => this.#exporter.close())
-    await Promise.race([closing.catch(() => undefined), sleep(exporterCloseMs, undefined, { ref: false })])
+    const ended = Promise.allSettled([closing, this.#spool?.finishSync()])
+    await Promise.race([ended, sleep(exporterCloseMs, undefined, { ref: false })])
   }
 }
 

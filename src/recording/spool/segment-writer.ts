@@ -8,8 +8,8 @@ export interface SegmentSource {
   /** Bytes that may still be written. */
   readonly room: number
   create(): Segment
-  /** So many bytes more are on disk. */
-  grown(bytes: number): void
+  /** So many bytes more of it are on disk. */
+  grown(segment: Segment, bytes: number): void
   /** A segment is not where it was put: its records may be gone. */
   lost(segment: Segment): void
 }
@@ -65,7 +65,7 @@ export class SegmentWriter {
       if (segment.bytes === 0) segment.remove()
       throw error
     }
-    this.#source.grown(segment.bytes - before)
+    this.#source.grown(segment, segment.bytes - before)
     return frames.length
   }
 }

@@ -37,11 +37,16 @@ export class SpoolBreaker {
     try {
       work()
     } catch (error) {
-      this.#open(reasonOf(error))
+      this.fail(error)
       return false
     }
     this.#succeed(performance.now() - start)
     return true
+  }
+
+  /** Some work that was done elsewhere failed. */
+  fail(error: unknown): void {
+    this.#open(reasonOf(error))
   }
 
   #succeed(durationMs: number): void {
