@@ -1,10 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import PQueue from 'p-queue'
 import type { ExportError } from '../errors.js'
 import { type DraftRecord, withOwnTexts } from '../usage/draft-record.js'
 import { BatchWriter, type WriteObserver } from './batch-writer.js'
 import type { DiagnosticLogger } from './diagnostics.js'
-import { drain } from './drain.js'
+import { drain, within } from './drain.js'
 import type { UsageExporter } from './exporter.js'
 import { type LeftOver, reportLeftOver } from './left-over.js'
 import { Losses } from './losses.js'
@@ -240,8 +239,7 @@ export class BatchProcessor {
     await this.drain(timeoutMs)
     reportLeftOver(this.end(), this.#exporter.name, this.#diagnostics)
     const closing = Promise.resolve().then(() => this.#exporter.close())
-    const ended = Promise.allSettled([closing, this.#spool?.finishSync()])
-    await Promise.race([ended, sleep(exporterCloseMs, undefined, { ref: false })])
+    await within(exporterCloseMs, Promise.allSettled([closing, this.#spool?.finishSync()]))
   }
 }
 

@@ -47,7 +47,11 @@ export class OpenCalls {
 
   /** Each of them leaves its row now, with what is known. */
   giveUpAll(): void {
-    for (const call of [...this.#calls]) call.giveUp()
+    for (const call of [...this.#calls]) {
+      call.giveUp()
+      // It is not waited for again, whatever it made of that.
+      this.delete(call)
+    }
   }
 
   #startTimer(): NodeJS.Timeout {

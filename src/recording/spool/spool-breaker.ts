@@ -33,14 +33,13 @@ export class SpoolBreaker {
 
   /** The same, for work that cannot be done later. */
   attemptAnyway(work: () => void): boolean {
-    const start = performance.now()
     try {
       work()
     } catch (error) {
       this.fail(error)
       return false
     }
-    this.#succeed(performance.now() - start)
+    this.#succeed()
     return true
   }
 
@@ -49,8 +48,12 @@ export class SpoolBreaker {
     this.#open(reasonOf(error))
   }
 
-  #succeed(durationMs: number): void {
+  /** The disk took so long for a part of the work. */
+  took(durationMs: number): void {
     if (durationMs > slowMs) this.#countSlow()
+  }
+
+  #succeed(): void {
     if (this.isOpen || !this.#isReported) return
     this.#isReported = false
     this.#diagnostics.info({}, `the spool in ${this.#directory} is written again`)

@@ -75,6 +75,7 @@ export class Spool {
   #endOfTurn: NodeJS.Immediate | undefined
   #bytes = 0
   #left = 0
+  #isLeft = false
   #ticks = 0
 
   /** Throws where processes cannot be told apart; that the directory cannot be used is no reason to. */
@@ -137,6 +138,7 @@ export class Spool {
   leave(): readonly DraftRecord[] {
     this.stopTakingOver()
     clearImmediate(this.#endOfTurn)
+    this.#isLeft = true
     this.#breaker.attemptAnyway(() => {
       this.#findLostSegments()
       this.#writePending()
@@ -171,6 +173,7 @@ export class Spool {
         spool.#bytes += bytes
         spool.#sync?.add(path)
       },
+      took: (durationMs) => this.#breaker.took(durationMs),
       lost: (segment) => {
         // Whoever took one may have taken all.
         spool.#lose(segment)
@@ -196,6 +199,8 @@ export class Spool {
 
   #writePending(): void {
     while (this.#room > 0) {
+      // A disk that stalls is not to hold the application up for all that waits.
+      if (this.#breaker.isOpen && !this.#isLeft) return
       const items = this.#parts.pending.unspooled(itemsAtOnce)
       const written = items.length > 0 ? this.#writer.write(items.map(recordOf)) : undefined
       if (written === undefined) return

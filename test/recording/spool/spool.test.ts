@@ -11,8 +11,9 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { ExportError } from '../../../src/errors.js'
+import { draftRecord } from '../../../src/usage/draft-record.js'
 import {
   createProcesses,
   createTemporaryDirectory,
@@ -293,6 +294,53 @@ describe('rows that find no room in memory', () => {
     expect(spooled).toBeGreaterThan(100)
     expect(processor.stats()).toMatchObject({ dropped: spooled, spooled: 0 })
     expectBalanced(processor)
+  })
+})
+
+describe('a disk that stalls', () => {
+  it('holds the application up for three writes, however much waits', async () => {
+    const { spool } = createTemporaryDirectory()
+    const { log, lines } = startProcessor({ directory: spool, batchSize: 5000 })
+    let aheadMs = 0
+    const now = performance.now.bind(performance)
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
+      aheadMs += 60
+      return now() + aheadMs
+    })
+    onTestFinished(() => clock.mockRestore())
+
+    log(...numbered(4000))
+    await endOfTurn()
+
+    expect(lines.join()).toContain('3 writes took longer than 50 ms each')
+    expect(readSpool(spool).segments).toBeLessThan(4)
+  })
+})
+
+describe('a disk that is fast', () => {
+  it('is not taken for a slow one because making the rows takes long', async () => {
+    const { spool } = createTemporaryDirectory()
+    const { processor, lines } = startProcessor({ directory: spool, batchSize: 1000 })
+    const draft = draftRecord({ modelName: 'm', inputTokens: 1, outputTokens: 1 }, {}, Date.now())
+    const slowDraft = {
+      ...draft,
+      get sessionId() {
+        aheadMs += 60
+        return 's'
+      },
+    }
+    let aheadMs = 0
+    const now = performance.now.bind(performance)
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + aheadMs)
+    onTestFinished(() => clock.mockRestore())
+
+    for (let row = 0; row < 5; row++) {
+      processor.push(slowDraft)
+      await endOfTurn()
+    }
+
+    expect(lines).toEqual([])
+    expect(readSpool(spool).names).toHaveLength(5)
   })
 })
 
