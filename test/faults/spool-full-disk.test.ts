@@ -24,7 +24,7 @@ it('keeps rows in memory when the disk of the spool is full, and leaves no half 
   const worker = startWorker({ name: 'full', does: 'fill', options }, ['unshare', '-m', 'sh', '-c', mount, 'sh'])
   onTestFinished(() => void worker.process.kill('SIGKILL'))
   await worker.started
-  const stats = JSON.parse(worker.announced[0] ?? worker.stderr())
+  const [stats] = worker.stats
   const onDisk = readSegments(join(`/proc/${worker.process.pid}/root`, spoolDir))
 
   expect(stats).toMatchObject({ accepted: 1500, pending: 1500, dropped: 0 })

@@ -11,7 +11,8 @@ import { draftRecord } from '../../src/usage/draft-record.js'
 import { toUsageRecord } from '../../src/usage/to-usage-record.js'
 import { createSeededRandom } from '../support/seeded-random.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
-import { judge, killWorkers, recoverSpool, startWorker } from './fleet.js'
+import { killWorkers, recoverSpool, startWorker } from './fleet.js'
+import { judge } from './oracle.js'
 
 const kills = Number(process.env.SPOOL_KILLS ?? 20)
 const seed = Number(process.env.SPOOL_SEED ?? Date.now() % 1_000_000)

@@ -1,0 +1,5 @@
+import { connectionCases } from './cases/connection-cases.js'
+import type { FaultCase } from './fault-case.js'
+
+/** All cases, in the order in which they run. */
+export const allCases: readonly FaultCase[] = [...connectionCases]
