@@ -15,12 +15,16 @@ export type Surroundings = Pick<FaultContext, 'scale' | 'log'> & {
 export async function runCase({ id, run }: FaultCase, { seed, server, ...rest }: Surroundings): Promise<FaultResult> {
   const database = await createDatabaseOn(server)
   const temporaryDirectory = mkdtempSync(join(tmpdir(), `tokenledger-${id}-`))
+  const remove = () => rmSync(temporaryDirectory, { recursive: true, force: true, maxRetries: 5 })
+  // Of a run that is stopped.
+  process.once('exit', remove)
   try {
     // The same numbers whichever cases ran before it.
     const random = createSeededRandom(seed + [...id].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 0))
     return await run({ ...rest, random, database, temporaryDirectory })
   } finally {
-    rmSync(temporaryDirectory, { recursive: true, force: true, maxRetries: 5 })
+    process.off('exit', remove)
+    remove()
     await database.drop()
   }
 }
