@@ -1,5 +1,6 @@
 import { connectionCases } from './cases/connection-cases.js'
+import { processCases } from './cases/process-cases.js'
 import type { FaultCase } from './fault-case.js'
 
 /** All cases, in the order in which they run. */
-export const allCases: readonly FaultCase[] = [...connectionCases]
+export const allCases: readonly FaultCase[] = [...connectionCases, ...processCases]

@@ -2,12 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import type { UsageLoggerStats } from '../../src/index.js'
 import type { SeededRandom } from '../support/seeded-random.js'
-import type { WorkerSettings } from './worker.js'
-
-const script = fileURLToPath(new URL('worker.ts', import.meta.url))
+import { bundleScript } from './bundle-script.js'
+import type { WorkerSettings, WorkerStats } from './worker.js'
 
 /** A worker process. */
 export type Worker = {
@@ -15,7 +12,7 @@ export type Worker = {
   /** The ids it has logged. */
   readonly announced: string[]
   /** What it told of `stats()`, oldest first. */
-  readonly stats: UsageLoggerStats[]
+  readonly stats: WorkerStats[]
   readonly stderr: () => string
   /** Resolves at its first line. */
   readonly started: Promise<unknown>
@@ -23,17 +20,17 @@ export type Worker = {
   /** Lets it close, and waits for its end. */
   finish(): Promise<void>
   /** Its present stats; of the last of its loggers, if it has several. */
-  ask(): Promise<UsageLoggerStats>
+  ask(): Promise<WorkerStats>
 }
 
 /** Starts a worker; `command` may be a program that starts it in its turn. */
 export function startWorker(settings: WorkerSettings, command: readonly string[] = []): Worker {
   const [program = process.execPath, ...before] = [...command, process.execPath]
-  const child = spawn(program, [...before, '--import', 'tsx', script, JSON.stringify(settings)], {
+  const child = spawn(program, [...before, bundleScript('worker'), JSON.stringify(settings)], {
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   const announced: string[] = []
-  const stats: UsageLoggerStats[] = []
+  const stats: WorkerStats[] = []
   let stderr = ''
   child.stderr.on('data', (chunk) => (stderr += chunk))
   const lines = createInterface(child.stdout)
@@ -58,7 +55,7 @@ export function startWorker(settings: WorkerSettings, command: readonly string[]
       const told = stats.length + (settings.loggers ?? 1)
       child.stdin.write('stats\n')
       while (stats.length < told && child.exitCode === null) await once(lines, 'line')
-      return stats[told - 1] as UsageLoggerStats
+      return stats[told - 1] as WorkerStats
     },
   }
 }
@@ -91,7 +88,7 @@ export async function killWorkers({ kills, workers, random, options }: KillPlan)
 }
 
 /** Runs a worker that takes over what is in the spool until nothing is. */
-export async function recoverSpool(options: WorkerSettings['options']): Promise<UsageLoggerStats> {
+export async function recoverSpool(options: WorkerSettings['options']): Promise<WorkerStats> {
   const worker = startWorker({ name: 'recover', does: 'recover', options })
   await worker.ended
   const stats = worker.stats.at(-1)

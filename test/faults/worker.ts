@@ -1,34 +1,50 @@
 // A process that logs, or takes over what others left: `worker.ts <settings as JSON>`. It announces the id of each row on
 // stdout one turn of the event loop after it was logged.
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import { createUsageLogger, type UsageLogger, type UsageLoggerOptions } from '../../src/index.js'
+import { createUsageLogger, type UsageLogger, type UsageLoggerOptions, type UsageLoggerStats } from '../../src/index.js'
+import { stallSpool } from './stalled-disk.js'
 
 /**
- * What a worker does. `log`: logs until its stdin ends, then closes, which may take `closeMs`, and tells its stats; a line
- * on stdin asks for them meanwhile. `fill`: logs 1500 rows, tells its stats, and stays. `recover`: waits until the spool is
- * empty, closes, tells its stats.
+ * What a worker does. `log`: logs until its stdin ends or a signal comes, then closes, which may take `closeMs`, and tells
+ * its stats; meanwhile `stats` on stdin asks for them, and `block <ms>` blocks the event loop. `fill`: logs `rows` rows, one
+ * each turn, tells its stats, and goes on as `log` does. `recover`: waits until the spool is empty, closes, tells its stats.
  */
 export type WorkerSettings = {
   readonly name: string
-  readonly does: 'log' | 'fill' | 'recover' | 'exit' | 'exit at once' | 'throw'
+  readonly does: 'log' | 'fill' | 'recover' | 'exit' | 'exit at once' | 'throw' | 'exhaust memory'
   readonly options: UsageLoggerOptions
   /** Of each logger; about 1500 by default. */
   readonly rowsPerSecond?: number
   /** How many loggers log side by side, each with these options; 1 by default. */
   readonly loggers?: number
   readonly closeMs?: number
+  /** What `fill` logs; 1500 by default. */
+  readonly rows?: number
+  /** How long each write to the spool takes; not at all by default. */
+  readonly stallMs?: number
+}
+
+/** What a worker tells of one of its loggers. */
+export type WorkerStats = UsageLoggerStats & {
+  /** How long `close()` has taken. */
+  readonly closedInMs?: number
+  /** Of the turns of `fill`, in milliseconds: the median, the 99th percentile, and how many took longer than 50. */
+  readonly turns?: { readonly p50: number; readonly p99: number; readonly slow: number }
 }
 
 const settings: WorkerSettings = JSON.parse(process.argv[2] ?? '{}')
 const { name, rowsPerSecond = 1500, loggers = 1, closeMs = 25_000 } = settings
+if (settings.stallMs) stallSpool(settings.stallMs)
 const usages = Array.from({ length: loggers }, () => createUsageLogger({ enabled: true, ...settings.options }))
 const endings = {
   exit: () => process.exit(3),
   throw: () => {
     throw new Error('nobody catches this')
   },
+  'exhaust memory': () => exhaustMemory(),
 }
 let count = 0
 
@@ -42,15 +58,34 @@ else {
 }
 
 async function logUntilTold(): Promise<void> {
-  let isTold = false
+  const told = listen()
+  await Promise.all(usages.map((usage) => logWith(usage, () => told.aborted)))
+  await close()
+}
+
+/** Obeys what comes on stdin; aborted when it is time to close. Each further signal closes once more. */
+function listen(): AbortSignal {
+  const told = new AbortController()
   const commands = createInterface(process.stdin)
-  commands.on('line', tellStats)
-  commands.on('close', () => {
-    isTold = true
+  commands.on('line', (line) => {
+    const [, blockMs] = /^block (\d+)$/.exec(line) ?? []
+    if (blockMs === undefined) tellStats()
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(blockMs))
   })
-  await Promise.all(usages.map((usage) => logWith(usage, () => isTold)))
+  commands.on('close', () => told.abort())
+  const endByOneself = () => {
+    if (told.signal.aborted) for (const usage of usages) void usage.flush().then(() => usage.close())
+    told.abort()
+    commands.close()
+  }
+  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, endByOneself)
+  return told.signal
+}
+
+async function close(): Promise<void> {
+  const startedAt = performance.now()
   await Promise.all(usages.map((usage) => usage.close({ timeoutMs: closeMs })))
-  tellStats()
+  tellStats({ closedInMs: Math.round(performance.now() - startedAt) })
 }
 
 async function logWith(usage: UsageLogger, isTold: () => boolean): Promise<void> {
@@ -64,32 +99,58 @@ async function logWith(usage: UsageLogger, isTold: () => boolean): Promise<void>
 }
 
 async function fill(): Promise<void> {
-  for (let turn = 0; turn < 1500; turn++) {
+  const told = listen()
+  const turns: number[] = []
+  for (let turn = 0; turn < (settings.rows ?? 1500); turn++) {
+    const startedAt = performance.now()
     logSome(1)
     await nextTurn()
+    turns.push(performance.now() - startedAt)
   }
-  tellStats()
-  setInterval(() => {}, 60_000)
+  turns.sort((one, other) => one - other)
+  const at = (share: number) => turns[Math.floor(turns.length * share)] ?? 0
+  tellStats({ turns: { p50: at(0.5), p99: at(0.99), slow: turns.filter((ms) => ms > 50).length } })
+  if (!told.aborted) await once(told, 'abort')
+  await close()
+}
+
+function exhaustMemory(): void {
+  const kept: number[][] = []
+  setInterval(() => {
+    const ids = logSome(3)
+    setImmediate(() => announce(ids))
+    kept.push(Array.from({ length: 50_000 }, (_, index) => index + 0.5))
+  }, 1)
 }
 
 function logSome(rows: number, usage = usages[0]): string[] {
   const ids = Array.from({ length: Math.max(0, rows) }, () => `${name}-${count++}`)
-  for (const responseId of ids) usage?.log({ modelName: 'm', inputTokens: 1, outputTokens: 1, responseId })
+  for (const responseId of ids) usage?.log({ ...varied(count), responseId })
   return ids
+}
+
+/** Rows of several users, models and costs: the daily sums have something to add up. */
+function varied(row: number) {
+  return {
+    modelName: `model-${row % 3}`,
+    userEmail: `user${row % 7}@example.com`,
+    inputTokens: row % 1000,
+    outputTokens: row % 10,
+    costEstimate: `0.${String((row * 7919) % 1_000_003).padStart(12, '0')}`,
+  }
 }
 
 function announce(ids: readonly string[]): void {
   if (ids.length > 0) process.stdout.write(`${ids.join('\n')}\n`)
 }
 
-function tellStats(): void {
-  announce(usages.map((usage) => JSON.stringify(usage.stats())))
+function tellStats(more: Partial<WorkerStats> = {}): void {
+  announce(usages.map((usage) => JSON.stringify({ ...usage.stats(), ...more })))
 }
 
 async function recover(): Promise<void> {
   announce(['ready'])
   const hasSegments = () => readdirSync(settings.options.spoolDir ?? '').some((name) => name.endsWith('.spool'))
   while (hasSegments()) await sleep(5)
-  await Promise.all(usages.map((usage) => usage.close()))
-  tellStats()
+  await close()
 }
