@@ -35,20 +35,22 @@ export class FaultProxy {
   mostOpen = 0
   readonly #links = new Set<Link>()
   readonly #target: { host: string; port: number }
+  readonly #host: string
   #server: Server | undefined
   #port = 0
   #open = 0
   #passage: Passage = { does: 'pass' }
   #changed = createSignal()
 
-  private constructor(target: { host: string; port: number }) {
+  private constructor(target: { host: string; port: number }, host: string) {
     this.#target = target
+    this.#host = host
   }
 
   /** A proxy that passes everything on to the server of this URL. */
-  static async start(databaseUrl: string): Promise<FaultProxy> {
-    const { hostname: host, port } = new URL(databaseUrl)
-    const proxy = new FaultProxy({ host, port: Number(port || 5432) })
+  static async start(databaseUrl: string, host = '127.0.0.1'): Promise<FaultProxy> {
+    const { hostname, port } = new URL(databaseUrl)
+    const proxy = new FaultProxy({ host: hostname, port: Number(port || 5432) }, host)
     await proxy.accept()
     return proxy
   }
@@ -56,7 +58,7 @@ export class FaultProxy {
   /** The same database through the proxy. */
   through(databaseUrl: string): string {
     const url = new URL(databaseUrl)
-    url.hostname = '127.0.0.1'
+    url.hostname = this.#host
     url.port = String(this.#port)
     return url.href
   }
@@ -74,7 +76,7 @@ export class FaultProxy {
 
   /** Accepts connections again. */
   async accept(): Promise<void> {
-    this.#server = createServer((client) => this.#link(client)).listen(this.#port, '127.0.0.1')
+    this.#server = createServer((client) => this.#link(client)).listen(this.#port, this.#host)
     await once(this.#server, 'listening')
     this.#port = (this.#server.address() as { port: number }).port
   }

@@ -39,7 +39,7 @@ export async function judge(database: TestDatabase, announced: readonly string[]
 export async function requireExactlyOnce(database: TestDatabase, announced: readonly string[]): Promise<Verdict> {
   const verdict = await judge(database, announced)
   expect(verdict.announced).toBeGreaterThan(0)
-  expect(verdict).toMatchObject({ missing: 0, lost: 0, twice: 0 })
+  expect(verdict, JSON.stringify(verdict)).toMatchObject({ missing: 0, lost: 0, twice: 0 })
   await requireEqualSums(database)
   return verdict
 }
