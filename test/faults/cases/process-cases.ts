@@ -1,17 +1,17 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, renameSync, utimesSync } from 'node:fs'
+import { readdirSync, renameSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import PQueue from 'p-queue'
 import { expect } from 'vitest'
-import { createUsageLogger, type UsageLoggerOptions } from '../../../src/index.js'
+import { createUsageLogger } from '../../../src/index.js'
 import { createLiveness } from '../../../src/recording/spool/owner.js'
 import { segmentsIn } from '../../recording/spool/spool-setup.js'
 import type { FaultCase, FaultContext, FaultResult } from '../fault-case.js'
 import { killWorkers, recoverSpool, startWorker } from '../fleet.js'
 import { leaveSegments } from '../left-segments.js'
-import { judge, requireEqualSums, requireExactlyOnce, type Verdict } from '../oracle.js'
+import { judge, requireExactlyOnce } from '../oracle.js'
 import { until } from '../rig.js'
+import { inLanes, type SpoolOptions, silent, spoolOptions, sweepFor, tell, waiting, writing } from '../spool-rig.js'
 
 /** Faults of the process itself: how it ends, and who takes over what it leaves. */
 export const processCases: readonly FaultCase[] = [
@@ -266,39 +266,4 @@ async function endByItself(context: FaultContext): Promise<FaultResult> {
 
   const verdict = await requireExactlyOnce(context.database, announced)
   return tell(verdict, `${endings.join(', ')}; each said how many rows wait`)
-}
-
-type SpoolOptions = UsageLoggerOptions & { readonly spoolDir: string }
-
-/** Rows wait long enough to be in danger. */
-const writing = (databaseUrl: string) => ({
-  databaseUrl,
-  batchSize: 200,
-  flushIntervalMs: 300,
-  onAbort: 'unknown' as const,
-})
-const waiting = { batchSize: 100_000, flushIntervalMs: 60_000 }
-const silent = { info: () => {}, warn: () => {}, error: () => {} }
-
-function spoolOptions({ database, temporaryDirectory }: FaultContext, name = 'spool'): SpoolOptions {
-  const spoolDir = join(temporaryDirectory, name)
-  mkdirSync(spoolDir, { recursive: true, mode: 0o700 })
-  return { ...writing(database.connectionString), spoolDir }
-}
-
-function tell({ announced, lost, twice }: Verdict, note: string): FaultResult {
-  return { announced, lost, twice, note }
-}
-
-/** A process that takes over what it may, for so long. */
-async function sweepFor(options: UsageLoggerOptions, ms: number): Promise<void> {
-  const sweeper = startWorker({ name: 'sweeper', does: 'recover', options })
-  await sweeper.started
-  await sleep(ms)
-  sweeper.process.kill('SIGKILL')
-  await sweeper.ended
-}
-
-async function inLanes(lanes: number, work: readonly (() => Promise<void>)[]): Promise<void> {
-  await new PQueue({ concurrency: lanes }).addAll(work)
 }
