@@ -20,15 +20,20 @@ type Left = {
 }
 
 /** Leaves segments in a spool as a process that was killed does, and returns the ids of their rows. */
-export function leaveSegments(spoolDir: string, { segments, rows, name, owner = longGone }: Left): string[] {
-  const directory = new SpoolDirectory(spoolDir, { self: owner, stateOf: () => 'running' })
+export function leaveSegments(spoolDir: string, { segments, rows, name, owner }: Left): string[] {
   return Array.from({ length: segments }, (_, segment) => {
     const ids = Array.from({ length: rows }, (_, row) => `${name}-${segment}-${row}`)
-    const file = directory.create(() => {})
-    file.append(ids.map((responseId) => encodeRow(responseId)))
-    file.seal()
+    leaveSegment(spoolDir, ids, owner)
     return ids
   }).flat()
+}
+
+/** Leaves one segment with rows of these ids, and returns its path. */
+export function leaveSegment(spoolDir: string, ids: readonly string[], owner = longGone): string {
+  const file = new SpoolDirectory(spoolDir, { self: owner, stateOf: () => 'running' }).create(() => {})
+  file.append(ids.map(encodeRow))
+  file.seal()
+  return file.path
 }
 
 /** The frame of a row with this id and a cost. */

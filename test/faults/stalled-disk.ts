@@ -1,8 +1,9 @@
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 
-/** From now on each write to a segment of a spool takes `stallMs`, as on a disk that has more to do than it can. */
-export function stallSpool(stallMs: number): void {
+/** From now on each write to a segment of a spool takes `stallMs`, as on a disk that has more to do than it can. Returns how to count them. */
+export function stallSpool(stallMs: number): () => number {
+  let stalls = 0
   const { openSync, writeSync } = fs
   const segments = new Set<number>()
   const pause = new Int32Array(new SharedArrayBuffer(4))
@@ -14,9 +15,13 @@ export function stallSpool(stallMs: number): void {
       return descriptor
     },
     writeSync: (descriptor: number, ...rest: [Buffer, number]) => {
-      if (segments.has(descriptor)) Atomics.wait(pause, 0, 0, stallMs)
+      if (segments.has(descriptor)) {
+        stalls += 1
+        Atomics.wait(pause, 0, 0, stallMs)
+      }
       return writeSync(descriptor, ...rest)
     },
   })
   syncBuiltinESMExports()
+  return () => stalls
 }

@@ -5,24 +5,30 @@ import { readdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { createUsageLogger, type UsageLogger, type UsageLoggerOptions, type UsageLoggerStats } from '../../src/index.js'
+import { createOwnPool, type OwnPoolSettings } from './own-pool.js'
 import { stallSpool } from './stalled-disk.js'
 
 /**
  * What a worker does. `log`: logs until its stdin ends or a signal comes, then closes, which may take `closeMs`, and tells
  * its stats; meanwhile `stats` on stdin asks for them, and `block <ms>` blocks the event loop. `fill`: logs `rows` rows, one
- * each turn, tells its stats, and goes on as `log` does. `recover`: waits until the spool is empty, closes, tells its stats.
+ * each turn, announces them, tells its stats, and goes on as `log` does. `replay`: logs `rows` rows that are the same for every worker, in
+ * an order of its own, and goes on as `log` does. `recover`: waits until the spool is empty, closes, tells its stats.
  */
 export type WorkerSettings = {
   readonly name: string
-  readonly does: 'log' | 'fill' | 'recover' | 'exit' | 'exit at once' | 'throw' | 'exhaust memory'
+  readonly does: 'log' | 'fill' | 'replay' | 'recover' | 'exit' | 'exit at once' | 'throw' | 'exhaust memory'
   readonly options: UsageLoggerOptions
   /** Of each logger; about 1500 by default. */
   readonly rowsPerSecond?: number
   /** How many loggers log side by side, each with these options; 1 by default. */
   readonly loggers?: number
   readonly closeMs?: number
-  /** What `fill` logs; 1500 by default. */
+  /** What `fill` and `replay` log; 1500 by default. */
   readonly rows?: number
+  /** A simulated clock: each row of `fill` is of so many milliseconds later than the one before it. */
+  readonly stepMs?: number
+  /** A pool of the application's own. */
+  readonly ownPool?: OwnPoolSettings
   /** How long each write to the spool takes; not at all by default. */
   readonly stallMs?: number
 }
@@ -31,14 +37,17 @@ export type WorkerSettings = {
 export type WorkerStats = UsageLoggerStats & {
   /** How long `close()` has taken. */
   readonly closedInMs?: number
-  /** Of the turns of `fill`, in milliseconds: the median, the 99th percentile, and how many took longer than 50. */
-  readonly turns?: { readonly p50: number; readonly p99: number; readonly slow: number }
+  /** Of the turns of `fill`, in milliseconds. */
+  readonly turns?: { readonly p50: number; readonly p99: number }
+  /** Writes to the spool so far that took `stallMs`. */
+  readonly stalls?: number
 }
 
 const settings: WorkerSettings = JSON.parse(process.argv[2] ?? '{}')
 const { name, rowsPerSecond = 1500, loggers = 1, closeMs = 25_000 } = settings
-if (settings.stallMs) stallSpool(settings.stallMs)
-const usages = Array.from({ length: loggers }, () => createUsageLogger({ enabled: true, ...settings.options }))
+const countStalls = settings.stallMs === undefined ? undefined : stallSpool(settings.stallMs)
+const pool = settings.ownPool && createOwnPool(settings.ownPool)
+const usages = Array.from({ length: loggers }, () => createUsageLogger({ enabled: true, pool, ...settings.options }))
 const endings = {
   exit: () => process.exit(3),
   throw: () => {
@@ -46,11 +55,13 @@ const endings = {
   },
   'exhaust memory': () => exhaustMemory(),
 }
+const startedAt = Date.now()
 let count = 0
 
 if (settings.does === 'log') await logUntilTold()
 else if (settings.does === 'recover') await recover()
 else if (settings.does === 'fill') await fill()
+else if (settings.does === 'replay') await replay()
 else {
   announce(logSome(7))
   if (settings.does === 'exit at once') process.exit(3)
@@ -101,15 +112,30 @@ async function logWith(usage: UsageLogger, isTold: () => boolean): Promise<void>
 async function fill(): Promise<void> {
   const told = listen()
   const turns: number[] = []
+  const ids: string[] = []
   for (let turn = 0; turn < (settings.rows ?? 1500); turn++) {
     const startedAt = performance.now()
-    logSome(1)
+    ids.push(...logSome(1))
     await nextTurn()
     turns.push(performance.now() - startedAt)
   }
   turns.sort((one, other) => one - other)
   const at = (share: number) => turns[Math.floor(turns.length * share)] ?? 0
-  tellStats({ turns: { p50: at(0.5), p99: at(0.99), slow: turns.filter((ms) => ms > 50).length } })
+  announce(ids)
+  tellStats({ turns: { p50: at(0.5), p99: at(0.99) }, stalls: countStalls?.() })
+  if (!told.aborted) await once(told, 'abort')
+  await close()
+}
+
+async function replay(): Promise<void> {
+  const told = listen()
+  const ids = Array.from({ length: settings.rows ?? 1500 }, (_, row) => `row-${row}`)
+  const shuffled = ids.map((id) => ({ id, at: Math.random() })).sort((one, other) => one.at - other.at)
+  for (const { id } of shuffled) {
+    usages[0]?.log({ ...varied(Number(id.slice(4))), responseId: id, idempotencyKey: id, timestamp: 1_790_000_000_000 })
+    setImmediate(() => announce([id]))
+    if (Math.random() < 0.02) await sleep(1)
+  }
   if (!told.aborted) await once(told, 'abort')
   await close()
 }
@@ -137,6 +163,7 @@ function varied(row: number) {
     inputTokens: row % 1000,
     outputTokens: row % 10,
     costEstimate: `0.${String((row * 7919) % 1_000_003).padStart(12, '0')}`,
+    timestamp: settings.stepMs && startedAt + row * settings.stepMs,
   }
 }
 

@@ -86,8 +86,8 @@ async function killReplay(context: FaultContext): Promise<FaultResult> {
     const options = { ...spoolOptions(context, `spool-${index}`), maxBatchSize: 10 }
     announced.push(...leaveSegments(options.spoolDir, { segments, rows: 50, name: `trial${index}` }))
     const worker = startWorker({ name: 'replay', does: 'recover', options })
-    await worker.started
-    await sleep(random.integer(0, 150))
+    const leftAtKill = random.integer(1, segments - 1)
+    await until(() => segmentsIn(options.spoolDir).length <= leftAtKill, 60_000)
     worker.process.kill('SIGKILL')
     await worker.ended
     const left = segmentsIn(options.spoolDir).length

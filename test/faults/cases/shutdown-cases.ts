@@ -208,8 +208,8 @@ async function killWhileClosing(context: FaultContext): Promise<FaultResult> {
   const written = (await context.database.query('select count(*)::int as count from token_usage_logs'))[0]?.count
   const { recovered } = await recoverSpool(direct)
 
-  const ids = Array.from({ length: rows }, (_, index) => `queue-${index}`)
-  const verdict = await requireExactlyOnce(context.database, ids)
+  expect(worker.announced).toHaveLength(rows)
+  const verdict = await requireExactlyOnce(context.database, worker.announced)
   expect(recovered).toBeGreaterThan(0)
   return tell(verdict, `${written} written in time, ${recovered} found in the spool`)
 }
