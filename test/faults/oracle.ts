@@ -16,8 +16,10 @@ export type Verdict = {
   readonly counted: Readonly<Record<string, number>>
 }
 
+export type JudgedDatabase = Pick<TestDatabase, 'connectionString' | 'pool' | 'query'>
+
 /** Compares what was announced with what is stored. */
-export async function judge(database: TestDatabase, announced: readonly string[]): Promise<Verdict> {
+export async function judge(database: JudgedDatabase, announced: readonly string[]): Promise<Verdict> {
   const stored = await database.query('select response_id from token_usage_logs')
   const letters = await database.query("select record ->> 'responseId' as id from token_usage_dead_letters")
   const losses = await database.query('select reason, sum(records)::int as records from token_usage_losses group by 1')
@@ -36,7 +38,7 @@ export async function judge(database: TestDatabase, announced: readonly string[]
 }
 
 /** What most cases must hold: all that was announced is a row or a dead letter, once, and the daily sums say the same. */
-export async function requireExactlyOnce(database: TestDatabase, announced: readonly string[]): Promise<Verdict> {
+export async function requireExactlyOnce(database: JudgedDatabase, announced: readonly string[]): Promise<Verdict> {
   const verdict = await judge(database, announced)
   expect(verdict.announced).toBeGreaterThan(0)
   expect(verdict, JSON.stringify(verdict)).toMatchObject({ missing: 0, lost: 0, twice: 0 })
@@ -45,7 +47,7 @@ export async function requireExactlyOnce(database: TestDatabase, announced: read
 }
 
 /** The daily sums equal the sums of the rows, to the last decimal. */
-export async function requireEqualSums(database: TestDatabase): Promise<void> {
+export async function requireEqualSums(database: JudgedDatabase): Promise<void> {
   expect(await verify(database.pool)).toMatchObject({ differences: 0, firstDifferences: [], rowsWithoutEventId: 0 })
 }
 
@@ -61,7 +63,7 @@ export function requireHealthy({ stderr, stats }: Worker): void {
 }
 
 /** Both, of workers that have ended: the criterion of every case that names no other. */
-export async function requireDefault(database: TestDatabase, workers: readonly Worker[]): Promise<Verdict> {
+export async function requireDefault(database: JudgedDatabase, workers: readonly Worker[]): Promise<Verdict> {
   for (const worker of workers) requireHealthy(worker)
   return requireExactlyOnce(
     database,

@@ -4,7 +4,7 @@ import type { UsageLoggerOptions } from '../../src/index.js'
 import type { FaultContext, FaultResult } from './fault-case.js'
 import { FaultProxy } from './fault-proxy.js'
 import { startWorker, type Worker } from './fleet.js'
-import { requireDefault } from './oracle.js'
+import { type JudgedDatabase, requireDefault } from './oracle.js'
 import type { WorkerSettings } from './worker.js'
 
 /** A proxy before the database, and the workers of one case. */
@@ -31,14 +31,20 @@ const writeOften = { batchSize: 20, flushIntervalMs: 50 }
 
 /** Does `work`, which returns the note; lets the workers close then, and requires what every case must hold. */
 export async function withRig(
-  { database, log }: Pick<FaultContext, 'database' | 'log'>,
+  { database, log }: { readonly database: JudgedDatabase; readonly log: FaultContext['log'] },
   work: (rig: Rig) => Promise<string>,
   { host, databaseUrl = database.connectionString }: RigOptions = {},
 ): Promise<FaultResult> {
   const proxy = await FaultProxy.start(databaseUrl, host)
   const workers: Worker[] = []
   const start = async ({ options, command, ...settings }: RigSettings = {}) => {
-    const own = { name: `worker${workers.length}`, does: 'log' as const, rowsPerSecond: 200, closeMs: 60_000, ...settings }
+    const own = {
+      name: `worker${workers.length}`,
+      does: 'log' as const,
+      rowsPerSecond: 200,
+      closeMs: 60_000,
+      ...settings,
+    }
     const all = { databaseUrl: proxy.through(databaseUrl), ...writeOften, ...options }
     const worker = startWorker({ ...own, options: all }, command)
     workers.push(worker)
@@ -67,16 +73,30 @@ export async function until(isSo: () => boolean | Promise<boolean>, timeoutMs: n
   return (performance.now() - startedAt) / 1000
 }
 
-/** Waits until a worker that goes on logging writes again, and has written what has piled up; returns the seconds. */
-export function recovery(worker: Worker, timeoutMs: number): Promise<number> {
+/** Waits until all that a worker has taken so far is written, while it goes on logging; returns the seconds. */
+export async function recovery(worker: Worker, timeoutMs: number): Promise<number> {
+  const { accepted } = await worker.ask()
   return until(async () => {
-    const { state, pending, spooled } = await worker.ask()
-    return state === 'running' && pending + spooled < 200
+    const { state, written, deadLettered, dropped } = await worker.ask()
+    return state === 'running' && written + deadLettered + dropped >= accepted
   }, timeoutMs)
 }
 
 /** Megabytes of memory that a worker takes now. */
 export function residentMb(worker: Worker): number {
+  return memoryMb(worker, 'VmRSS')
+}
+
+/** Megabytes of memory that a worker has taken at most. */
+export function peakMb(worker: Worker): number {
+  return memoryMb(worker, 'VmHWM')
+}
+
+function memoryMb(worker: Worker, name: string): number {
   const status = readFileSync(`/proc/${worker.process.pid}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024
+  return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1024
+}
+
+export function seconds(value: number): string {
+  return `${value.toFixed(1)} s`
 }

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { SeededRandom } from '../../support/seeded-random.js'
-import type { TestDatabase } from '../../support/test-database.js'
+import { most, oldTransactions } from '../database-activity.js'
 import type { FaultCase, FaultContext, FaultResult } from '../fault-case.js'
 import type { Cut } from '../fault-proxy.js'
-import { type Rig, recovery, residentMb, until, withRig } from '../rig.js'
+import { type Rig, recovery, residentMb, seconds, until, withRig } from '../rig.js'
 
 // Of the exporter.
 const clientTimeoutMs = 15_000
@@ -58,8 +58,6 @@ const cutCase = (id: string, title: string, { plan, full }: { plan: CutPlan; ful
   title,
   run: (context) => cutConnections(context, plan, context.scale === 'short' ? 100 : full),
 })
-
-const seconds = (value: number) => `${value.toFixed(1)} s`
 
 /** Faults of the way to the database. */
 export const connectionCases: readonly FaultCase[] = [
@@ -176,7 +174,10 @@ async function slowWay({ proxy, start }: Rig): Promise<string> {
 
 async function throttled({ proxy, start }: Rig, { temporaryDirectory }: FaultContext): Promise<string> {
   const maxMemoryMb = 4
-  const worker = await start({ rowsPerSecond: 1500, options: { maxMemoryMb, spoolDir: join(temporaryDirectory, 'spool') } })
+  const worker = await start({
+    rowsPerSecond: 1500,
+    options: { maxMemoryMb, spoolDir: join(temporaryDirectory, 'spool') },
+  })
   await sleep(2000)
   const before = residentMb(worker)
   proxy.passage = { does: 'throttle', bytesPerSecond: 1024 }
@@ -211,25 +212,4 @@ async function lateAnswers({ proxy, start }: Rig, { database }: FaultContext): P
   expect(outlived).toBe(0)
   expect(retries).toBeGreaterThan(0)
   return `${retries} failed writes; recovered in ${seconds(recovered)}`
-}
-
-/** Transactions of tokenledger that are older than that. */
-async function oldTransactions(database: TestDatabase, olderThanSeconds: number): Promise<number> {
-  const [row] = await database.query(
-    `select count(*)::int as count from pg_stat_activity
-    where datname = current_database()
-      and application_name = 'tokenledger'
-      and xact_start < clock_timestamp() - $1 * interval '1 second'`,
-    [olderThanSeconds],
-  )
-  return row?.count
-}
-
-/** The highest number that was seen in this time. */
-async function most(count: () => Promise<number>, forMs: number): Promise<number> {
-  let highest = 0
-  for (const endsAt = performance.now() + forMs; performance.now() < endsAt; await sleep(200)) {
-    highest = Math.max(highest, await count())
-  }
-  return highest
 }
