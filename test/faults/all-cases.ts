@@ -2,8 +2,10 @@ import { clockCases } from './cases/clock-cases.js'
 import { connectionCases } from './cases/connection-cases.js'
 import { dataCases } from './cases/data-cases.js'
 import { databaseCases } from './cases/database-cases.js'
+import { modelCases } from './cases/model-cases.js'
 import { processCases } from './cases/process-cases.js'
 import { shutdownCases } from './cases/shutdown-cases.js'
+import { soakCases } from './cases/soak-cases.js'
 import { spoolCases } from './cases/spool-cases.js'
 import type { FaultCase } from './fault-case.js'
 
@@ -16,4 +18,6 @@ export const allCases: readonly FaultCase[] = [
   ...spoolCases,
   ...dataCases,
   ...clockCases,
+  ...modelCases,
+  ...soakCases,
 ]

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { UsageLoggerOptions } from '../../src/index.js'
 import type { FaultContext, FaultResult } from './fault-case.js'
 import { FaultProxy } from './fault-proxy.js'
-import { startWorker, type Worker } from './fleet.js'
+import { recoverSpool, startWorker, type Worker } from './fleet.js'
 import { type JudgedDatabase, requireDefault } from './oracle.js'
 import type { WorkerSettings } from './worker.js'
 
@@ -25,6 +25,8 @@ type RigOptions = {
   readonly host?: string
   /** Where the proxy leads to: the case's database by default. */
   readonly databaseUrl?: string
+  /** Where workers that are killed leave their rows: another process takes them over at the end. */
+  readonly spoolDir?: string
 }
 
 const writeOften = { batchSize: 20, flushIntervalMs: 50 }
@@ -33,7 +35,7 @@ const writeOften = { batchSize: 20, flushIntervalMs: 50 }
 export async function withRig(
   { database, log }: { readonly database: JudgedDatabase; readonly log: FaultContext['log'] },
   work: (rig: Rig) => Promise<string>,
-  { host, databaseUrl = database.connectionString }: RigOptions = {},
+  { host, databaseUrl = database.connectionString, spoolDir }: RigOptions = {},
 ): Promise<FaultResult> {
   const proxy = await FaultProxy.start(databaseUrl, host)
   const workers: Worker[] = []
@@ -55,6 +57,7 @@ export async function withRig(
     const note = await work({ proxy, workers, start })
     log('closing')
     await Promise.all(workers.map((worker) => worker.finish()))
+    if (spoolDir) await recoverSpool({ databaseUrl: proxy.through(databaseUrl), spoolDir })
     const { announced, lost, twice } = await requireDefault(database, workers)
     return { announced, lost, twice, note }
   } finally {
