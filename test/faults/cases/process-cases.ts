@@ -106,7 +106,7 @@ async function killReplay(context: FaultContext): Promise<FaultResult> {
 
 async function shareOrphans(context: FaultContext): Promise<FaultResult> {
   const { scale, database } = context
-  const [trials, segments] = scale === 'short' ? [1, 100] : [50, 500]
+  const [trials, segments] = scale === 'short' ? [1, 50] : [20, 500]
   const rows = 4
   const announced: string[] = []
   for (let index = 0; index < trials; index++) {
