@@ -1,4 +1,4 @@
-import { keyOf, type TokenPrice } from './token-price.js'
+import { describeTime, keyOf, type TokenPrice } from './token-price.js'
 
 export type StoredPrice = TokenPrice & { readonly id: number }
 
@@ -60,10 +60,10 @@ function place(timeline: Placed[], { price, index }: Indexed): 'placed' | 'uncha
 
   if (holder?.stored && isSame(holder, price)) return 'unchanged'
   if (holder?.index !== undefined && (holder.price.validFrom === from || holder.price.validTo !== null)) {
-    return { reason: `it overlaps another price of this file, which begins ${holder.price.validFrom}` }
+    return { reason: `it overlaps another price of this file, which begins ${describeTime(holder.price.validFrom)}` }
   }
   if (next && price.validTo !== null && price.validTo > next.price.validFrom) {
-    return { reason: `it overlaps a price that begins ${next.price.validFrom}, before it ends` }
+    return { reason: `it overlaps a price that begins ${describeTime(next.price.validFrom)}, before it ends` }
   }
 
   const validTo = price.validTo ?? next?.price.validFrom ?? null

@@ -41,6 +41,14 @@ export function keyOf({ provider, modelPattern, serviceTier }: TokenPrice): stri
   return JSON.stringify([provider, modelPattern, serviceTier])
 }
 
+/** `2026-03-01`, or with its time where it is not the midnight that a day begins with. */
+export function describeTime(iso: string): string {
+  return iso
+    .replace(/(\.\d*?)0+Z$/, '$1Z')
+    .replace('.Z', 'Z')
+    .replace('T00:00:00Z', '')
+}
+
 /** The price in the form that calls are priced with. */
 export function toPrice({ usd }: TokenPrice): Price {
   const of = (column: PriceColumn) => toPicoUsd(usd[column])
