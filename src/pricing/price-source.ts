@@ -8,6 +8,8 @@ export type PricedModel = {
   readonly model: string
   /** In lower case: `batch`, `flex`, `priority`, or another that the provider named. Null for the standard one. */
   readonly serviceTier: string | null
+  /** Where the call was answered, if that changes the price: `us` for Anthropic. Null elsewhere. */
+  readonly region?: string | null
 }
 
 /** The prices of one model in one service tier at all times, with nothing left to look up. */

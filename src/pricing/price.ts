@@ -20,6 +20,12 @@ export type TokenRates = {
   readonly inputAudio: PicoUsdPerMillion | null
   /** Else as `input`. */
   readonly inputImage: PicoUsdPerMillion | null
+  /** Else as `input`. */
+  readonly inputVideo?: PicoUsdPerMillion | null
+  /** Audio that was read from the cache. Else as `cacheRead`. */
+  readonly cacheReadAudio?: PicoUsdPerMillion | null
+  /** Else as `cacheRead`. */
+  readonly cacheReadImage?: PicoUsdPerMillion | null
   readonly output: PicoUsdPerMillion | null
   /** Else as `output`. */
   readonly reasoning: PicoUsdPerMillion | null
@@ -27,7 +33,12 @@ export type TokenRates = {
   readonly outputAudio: PicoUsdPerMillion | null
   /** Else as `output`. */
   readonly outputImage: PicoUsdPerMillion | null
+  /** Else as `output`. */
+  readonly outputVideo?: PicoUsdPerMillion | null
 }
+
+/** A kind of tokens that may have a rate of its own. */
+export type TokenKind = keyof TokenRates
 
 /** Rates for all tokens of a call that reads more than `aboveInputTokens`, instead of the price's own. */
 export type ContextTier = {
@@ -43,7 +54,7 @@ export type Fees = {
   readonly image: bigint | null
   /** For each web search that the provider made. */
   readonly webSearch: bigint | null
-  /** For an hour of audio, where the provider does not count its tokens. */
+  /** For an hour of audio, instead of its tokens. */
   readonly audioHour: bigint | null
 }
 
@@ -53,6 +64,8 @@ export type Price = {
   /** In ascending order. */
   readonly contextTiers: readonly ContextTier[]
   readonly fees: Fees
+  /** Kinds with a rate of their own that is not known: a call with such tokens has no price, whatever `rates` says. */
+  readonly unpriced?: readonly TokenKind[]
 }
 
 /** Rates of which none is known: what a price is made from, with `{ ...noRates, input: ... }`. */
