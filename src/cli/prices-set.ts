@@ -1,10 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { enterPrices } from '../postgres/enter-prices.js'
-import { findContradictions, timeRule, toIsoTime, toPriceName, toUsdText, usdRule } from '../pricing/parse-price.js'
+import { findContradictions, toPriceName, toUsdText, usdRule } from '../pricing/parse-price.js'
 import { refuse } from '../pricing/price-file.js'
 import { type PriceColumn, priceColumns, type TokenPrice } from '../pricing/token-price.js'
 import { shortName } from './describe-price.js'
 import { reportEntered } from './report-entered.js'
+import { timeArgument, timeOfNow } from './time-argument.js'
 import { withDatabase } from './with-database.js'
 
 type SetFlags = {
@@ -34,8 +35,8 @@ export function createPricesSetCommand(): Command {
       toName('service_tier'),
       '*',
     )
-    .option('--valid-from <time>', 'since when it holds; now by default', toTime)
-    .option('--valid-to <time>', 'when it ends; by default when the next one begins', toTime)
+    .option('--valid-from <time>', 'since when it holds; now by default', timeArgument)
+    .option('--valid-to <time>', 'when it ends; by default when the next one begins', timeArgument)
   for (const { option } of amounts) command.addOption(option)
   return command
     .option('--dry-run', 'say what would be entered and ended')
@@ -63,7 +64,7 @@ function toPrice({ provider, model, serviceTier, validFrom, validTo }: SetFlags,
     provider,
     modelPattern: model,
     serviceTier,
-    validFrom: validFrom ?? toNow(),
+    validFrom: validFrom ?? timeOfNow(),
     validTo: validTo ?? null,
     usd,
   }
@@ -76,20 +77,10 @@ function describeAmount(column: PriceColumn): string {
     : `for each ${name.replaceAll('-', ' ')}`
 }
 
-function toNow(): string {
-  return toIsoTime(new Date().toISOString()) ?? ''
-}
-
 function toUsd(text: string): string {
   const usd = toUsdText(text)
   if (usd === undefined) throw new InvalidArgumentError(`It has to be ${usdRule}.`)
   return usd
-}
-
-function toTime(text: string): string {
-  const time = toIsoTime(text)
-  if (time === undefined) throw new InvalidArgumentError(`It has to be ${timeRule}.`)
-  return time
 }
 
 function toName(column: Parameters<typeof toPriceName>[1]): (text: string) => string {

@@ -2,13 +2,13 @@ import { createOwnPrices } from '../pricing/own-prices.js'
 import type { StoredPrice } from '../pricing/place-prices.js'
 import type { PriceSource } from '../pricing/price-source.js'
 import { priceColumns } from '../pricing/token-price.js'
+import { isoTime } from './iso-time.js'
 
 /** The part of a pool or a client that is used to read prices. */
 export interface PriceReader {
   query(query: { readonly text: string }): Promise<unknown>
 }
 
-const isoText = (column: string) => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
 // No fee is the same as a fee of 0.
 const amounts = priceColumns.map(
   (column) => `'${column}', trim_scale(${column === 'per_request' ? 'nullif(per_request, 0)' : column})::text`,
@@ -21,8 +21,8 @@ const selectPrices = `
     lower(provider) as provider,
     lower(model_pattern) as "modelPattern",
     lower(service_tier) as "serviceTier",
-    ${isoText('valid_from')} as "validFrom",
-    ${isoText('valid_to')} as "validTo",
+    ${isoTime('valid_from')} as "validFrom",
+    ${isoTime('valid_to')} as "validTo",
     jsonb_strip_nulls(jsonb_build_object(${amounts.join(', ')})) as usd
   from token_prices
   where valid_to is null or valid_to > valid_from
