@@ -3,7 +3,7 @@ import { SingleBar } from 'cli-progress'
 /** How far a number of steps is: a bar where stderr is a terminal, a line after each quarter elsewhere. */
 export type Progress = { step(count?: number): void; stop(): void }
 
-/** Begins to show how many of `total` there are, whose plural is `noun`. `stop` gives the terminal its cursor back. */
+/** Begins to show how many of `total` there are, whose plural is `noun`. `stop` leaves it as it is. */
 export function startProgress(total: number, noun: string): Progress {
   return process.stderr.isTTY ? startBar(total, noun) : startLines(total, noun)
 }
@@ -15,8 +15,6 @@ function startBar(total: number, noun: string): Progress {
     barsize: Math.max(1, Math.min(40, room)),
     barCompleteChar: '█',
     barIncompleteChar: '░',
-    hideCursor: true,
-    gracefulExit: false,
     stream: process.stderr,
   })
   bar.start(total, 0)

@@ -17,7 +17,7 @@ const begin = `begin isolation level read committed read write;
 const endPrice = 'update token_prices set valid_to = $2 where id = $1'
 
 const values = priceColumns.map((column, index) =>
-  column === 'per_request' ? `coalesce($${index + 6}, 0)` : `$${index + 6}`,
+  column === 'per_request' ? `coalesce($${index + 6}::numeric, 0)` : `$${index + 6}`,
 )
 const insertPrice = `
   insert into token_prices (provider, model_pattern, service_tier, valid_from, valid_to, ${priceColumns.join(', ')})

@@ -47,8 +47,11 @@ export function findContradictions({ validFrom, validTo, usd }: TokenPrice): str
 /** A decimal text without trailing zeros; undefined for what is against `usdRule`. */
 export function toUsdText(value: unknown): string | undefined {
   const pico = toPicoUsd(typeof value === 'string' ? value.trim() : value)
+  if (pico === null || pico > highestPicoUsd) return undefined
+  const text = formatPicoUsd(pico)
   // A rounded price would be another one.
-  return pico === null || pico > highestPicoUsd || tooManyPlaces.test(String(value)) ? undefined : formatPicoUsd(pico)
+  const isExact = typeof value === 'number' ? Number(text) === value : !tooManyPlaces.test(String(value))
+  return isExact ? text : undefined
 }
 
 /** ISO 8601 in UTC with microseconds; undefined for what is against `timeRule`. */

@@ -42,7 +42,7 @@ export function refuse(reasons: readonly string[]): void {
 function readCsv(text: string): Entry[] {
   try {
     const rows = parse(text, {
-      columns: true,
+      columns: checkNames,
       info: true,
       bom: true,
       trim: true,
@@ -54,6 +54,12 @@ function readCsv(text: string): Entry[] {
     refuse([`line ${error.lines}: ${error.message}`])
     return []
   }
+}
+
+function checkNames(names: readonly string[]): string[] {
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) refuse([`line 1: it names a column twice: ${twice}`])
+  return [...names]
 }
 
 function readJson(text: string): Entry[] {
