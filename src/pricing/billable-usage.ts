@@ -31,8 +31,7 @@ export function countBillable(call: PricedCall, raw: RawUsage): BillableUsage | 
   const audioSeconds = raw.type === 'duration' ? amountIn(raw, 'seconds') : amountIn(raw, 'prompt_audio_seconds')
   const isImage = call.usageSource === 'fixed'
   const totals = isImage ? imageTotals(raw) : (billedTotals(raw) ?? totalsOf(call, audioSeconds))
-  // An image that a tool made is charged at the price of a model that is not told.
-  if (totals === null || hasImageTool(raw)) return null
+  if (totals === null || hasUnpricedPart(raw)) return null
   const input = splitInput(totals, raw)
   const output = splitOutput(totals, raw, isImage)
   if (input === null || output === null) return null
@@ -66,8 +65,7 @@ function billedTotals(raw: RawUsage): Totals | null {
   if (raw.billed_units === undefined) return null
   const billed = objectIn(raw, 'billed_units')
   const input = findCount(billed, 'input_tokens')
-  if (input === null) return null
-  return { ...noTokens, input: input + countIn(billed, 'image_tokens'), output: countIn(billed, 'output_tokens') }
+  return input === null ? null : { ...noTokens, input, output: countIn(billed, 'output_tokens') }
 }
 
 // A row has 1 and 1 for an image; what the provider counted, if it did, is in its own numbers.
@@ -162,6 +160,10 @@ function webSearchesOf(raw: RawUsage): number {
   return byAnthropic + countIn(objectIn(objectIn(raw, 'tool_usage'), 'web_search'), 'num_requests')
 }
 
-function hasImageTool(raw: RawUsage): boolean {
-  return raw.tool_usage !== undefined && countIn(objectIn(objectIn(raw, 'tool_usage'), 'image_gen'), 'total_tokens') > 0
+// An image that a tool of OpenAI's made is charged at the price of a model that is not told, and one that Cohere embedded
+// at a price that no list has.
+function hasUnpricedPart(raw: RawUsage): boolean {
+  const ofTool =
+    raw.tool_usage === undefined ? 0 : countIn(objectIn(objectIn(raw, 'tool_usage'), 'image_gen'), 'total_tokens')
+  return ofTool > 0 || (raw.billed_units !== undefined && countIn(objectIn(raw, 'billed_units'), 'image_tokens') > 0)
 }

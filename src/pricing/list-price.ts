@@ -3,11 +3,11 @@ import { toPicoUsd } from '../usage/pico-usd.js'
 import { type ContextTier, type Fees, noFees, noRates, type Price, type TokenKind, type TokenRates } from './price.js'
 import type { PriceSchedule } from './price-source.js'
 
-/** How a tier's price is made of the standard one. What is left out stays as it is. */
+/** How a tier's price for tokens is made of the standard one. Fees stay as they are. */
 export type Factor = {
   readonly percent: bigint
-  /** Kinds that the tier does not make cheaper. */
-  readonly except?: readonly TokenKind[]
+  /** Kinds of which it is not known what they cost in this tier. */
+  readonly unpriced?: readonly TokenKind[]
 }
 
 /** How a model's prices in the list are to be read. */
@@ -34,12 +34,11 @@ const kindsByKey: Readonly<Record<string, TokenKind>> = {
   output_video_mtok: 'outputVideo',
 }
 const feesByKey: Readonly<Record<string, { readonly fee: keyof Fees; readonly per: bigint }>> = {
-  requests_kcount: { fee: 'request', per: 1000n },
   web_searches_kcount: { fee: 'webSearch', per: 1000n },
   audio_hours: { fee: 'audioHour', per: 1n },
   input_audio_hours: { fee: 'audioHour', per: 1n },
 }
-const audioKeys = ['input_audio_mtok', 'output_audio_mtok']
+const audioKinds: readonly TokenKind[] = ['inputAudio', 'outputAudio']
 /** Charged for what no answer tells. */
 const untold: ReadonlySet<string> = new Set(['storage_searches_kcount'])
 
@@ -89,10 +88,9 @@ function compilePrice(listed: ModelPrice, { factor, isAudioAsText }: ListTerms):
   const contextTiers: ContextTier[] = [...starts]
     .sort((a, b) => a - b)
     .map((start) => ({ aboveInputTokens: start, rates: ratesAbove(listed, start, { base, factor }) }))
-  const unpriced = isAudioAsText
-    ? []
-    : audioKeys.filter((key) => !(key in listed)).map((key) => kindsByKey[key] ?? 'input')
-  return { rates: ratesAbove(listed, -1, { base, factor }), contextTiers, fees: feesOf(listed), unpriced }
+  const rates = ratesAbove(listed, -1, { base, factor })
+  const audio = isAudioAsText ? [] : audioKinds.filter((kind) => rates[kind] === null)
+  return { rates, contextTiers, fees: feesOf(listed), unpriced: [...audio, ...(factor.unpriced ?? [])] }
 }
 
 function startOf({ start }: { readonly start: number }): number {
@@ -106,8 +104,7 @@ function ratesAbove(listed: ModelPrice, start: number, { base, factor }: Making)
   for (const [key, kind] of Object.entries(kindsByKey)) {
     const value = listed[key]
     const pico = value === undefined ? null : toPicoUsd(priceAbove(value, start))
-    const percent = factor.except?.includes(kind) ? 100n : factor.percent
-    if (pico !== null) rates[kind] = (pico * percent) / 100n
+    if (pico !== null) rates[kind] = (pico * factor.percent) / 100n
   }
   return { ...base, ...rates }
 }

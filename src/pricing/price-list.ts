@@ -14,11 +14,13 @@ const listNames: Readonly<Record<string, string>> = {
 const local: ReadonlySet<string> = new Set(['ollama', 'lmstudio', 'lm-studio', 'llamacpp', 'llama.cpp', 'llama-cpp'])
 /** Models that Ollama passes on to its own servers. */
 const hosted = /[:-]cloud$/
+/** Models that anybody may serve, and that OpenAI, whose name servers of one's own go by, does not. */
+const openWeights = /^gpt-oss/i
 
 const standard: Factor = { percent: 100n }
 const half: Factor = { percent: 50n }
-/** Google takes half for input and output, and the same as ever for what was read from the cache. */
-const halfBesidesCache: Factor = { percent: 50n, except: ['cacheRead', 'cacheReadAudio', 'cacheReadImage'] }
+/** Google says half for input and output, and not what it takes for what was read from the cache. */
+const halfBesidesCache: Factor = { percent: 50n, unpriced: ['cacheRead', 'cacheReadAudio', 'cacheReadImage'] }
 /**
  * Tiers whose price is the standard one times a factor for every model, by the providers' pricing pages. What is charged
  * more for, as OpenAI's priority, differs from model to model, and is in no list: such calls have no price here.
@@ -44,13 +46,15 @@ const freeAlways: PriceSchedule = { priceAt: () => free }
 
 /**
  * The prices of `@pydantic/genai-prices` as they were when this version of tokenledger was made: nothing is fetched.
- * Local models (Ollama, LM Studio, llama.cpp) are free. A price that the list gives as 0 is none.
+ * Local models (Ollama, LM Studio, llama.cpp) are free. A price that the list gives as 0 is none, and so is one for calls,
+ * which Perplexity charges by how much it searched.
  */
 export const priceList: PriceSource = { costSource: 'list', findPrices }
 
 function findPrices(model: PricedModel): PriceSchedule | undefined {
   const provider = model.provider?.trim().toLowerCase()
   if (provider !== undefined && local.has(provider)) return hosted.test(model.model) ? undefined : freeAlways
+  if ((provider === undefined || provider === 'openai') && openWeights.test(model.model)) return undefined
   const found = findInList(model.model, provider)
   if (found === null) return undefined
   const factor = findFactor(found.provider.id, model)
