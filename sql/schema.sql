@@ -1,5 +1,62 @@
 -- What the migrations make of an empty database. Generated: "npx vitest run test/sql/schema.test.ts -u" writes it anew.
 
+create type token_price_text as range (subtype = text, collation = "C");
+
+create domain token_price_usd as numeric
+  constraint token_price_usd_places CHECK ((scale(VALUE) <= 12))
+  constraint token_price_usd_range CHECK (((VALUE >= (0)::numeric) AND (VALUE <= (1000000)::numeric)));
+
+create table token_prices (
+  id bigint not null,
+  provider text not null,
+  model_pattern text not null,
+  service_tier text not null default '*'::text,
+  valid_from timestamp with time zone not null,
+  valid_to timestamp with time zone,
+  input_per_million token_price_usd,
+  cache_read_per_million token_price_usd,
+  cache_write_5m_per_million token_price_usd,
+  cache_write_1h_per_million token_price_usd,
+  input_audio_per_million token_price_usd,
+  input_image_per_million token_price_usd,
+  output_per_million token_price_usd,
+  reasoning_per_million token_price_usd,
+  output_audio_per_million token_price_usd,
+  output_image_per_million token_price_usd,
+  per_request token_price_usd not null default 0,
+  per_image token_price_usd,
+  per_web_search token_price_usd,
+  per_audio_hour token_price_usd,
+  created_at timestamp with time zone not null default now(),
+  created_by text not null default CURRENT_USER,
+  constraint token_prices_model_pattern CHECK (((length(model_pattern) >= 1) AND (length(model_pattern) <= 256))),
+  constraint token_prices_names_a_price CHECK (((num_nonnulls(input_per_million, cache_read_per_million, cache_write_5m_per_million, cache_write_1h_per_million, input_audio_per_million, input_image_per_million, output_per_million, reasoning_per_million, output_audio_per_million, output_image_per_million, per_image, per_web_search, per_audio_hour) > 0) OR ((per_request)::numeric > (0)::numeric))),
+  constraint token_prices_one_at_a_time EXCLUDE USING gist (token_price_text(lower(provider), lower(provider), '[]'::text) WITH &&, token_price_text(lower(model_pattern), lower(model_pattern), '[]'::text) WITH &&, token_price_text(lower(service_tier), lower(service_tier), '[]'::text) WITH &&, tstzrange(valid_from, valid_to) WITH &&),
+  constraint token_prices_period CHECK ((isfinite(valid_from) AND ((valid_to IS NULL) OR (isfinite(valid_to) AND (valid_to >= valid_from))))),
+  constraint token_prices_pkey PRIMARY KEY (id),
+  constraint token_prices_provider CHECK (((length(provider) >= 1) AND (length(provider) <= 256))),
+  constraint token_prices_service_tier CHECK (((length(service_tier) >= 1) AND (length(service_tier) <= 64)))
+);
+CREATE TRIGGER token_prices_keep_row BEFORE DELETE OR UPDATE ON token_prices FOR EACH ROW EXECUTE FUNCTION token_prices_keep();
+CREATE TRIGGER token_prices_keep_table BEFORE TRUNCATE ON token_prices FOR EACH STATEMENT EXECUTE FUNCTION token_prices_keep();
+
+create table token_reprice_runs (
+  id bigint not null,
+  started_at timestamp with time zone not null default now(),
+  finished_at timestamp with time zone,
+  run_by text not null default CURRENT_USER,
+  since timestamp with time zone not null,
+  until timestamp with time zone not null,
+  model_name text,
+  rows_read bigint not null default 0,
+  rows_changed bigint not null default 0,
+  old_cost numeric not null default 0,
+  new_cost numeric not null default 0,
+  old_unpriced bigint not null default 0,
+  new_unpriced bigint not null default 0,
+  constraint token_reprice_runs_pkey PRIMARY KEY (id)
+);
+
 create table token_usage_daily (
   day date not null,
   user_email text not null default ''::text,
@@ -158,6 +215,30 @@ create view token_usage_users as
     max(last_at) AS last_at
    FROM token_usage_daily
   GROUP BY user_email;
+
+CREATE OR REPLACE FUNCTION public.token_prices_keep()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op <> 'UPDATE' then
+    raise exception 'Prices are not removed from token_prices: what they have cost has to stay explained.'
+      using errcode = 'restrict_violation', hint = 'End the price: set its valid_to, to its valid_from if it never held.';
+  end if;
+
+  if to_jsonb(old) - 'valid_to' <> to_jsonb(new) - 'valid_to' then
+    raise exception 'Price % is not changed: what it has cost has to stay explained.', old.id
+      using errcode = 'restrict_violation', hint = 'End it by its valid_to, and insert a price that begins there.';
+  end if;
+
+  if new.valid_to is null or new.valid_to > old.valid_to then
+    raise exception 'Price % ends at %, which may only be brought forward.', old.id, old.valid_to
+      using errcode = 'restrict_violation', hint = 'Insert a price that begins there.';
+  end if;
+
+  return new;
+end
+$function$
 
 CREATE OR REPLACE FUNCTION public.token_usage_clear_sums()
  RETURNS trigger
@@ -390,6 +471,46 @@ begin
 end
 $function$
 
+comment on type public.token_price_text is 'A range of texts, for the constraint of token_prices.';
+comment on type public.token_price_usd is 'A price in US dollars, from 0 to 1,000,000 with at most 12 decimal places.';
+comment on table public.token_prices is 'Your own prices, which go before the list that comes along. Dated and appended; a price is ended and never changed.';
+comment on table column public.token_prices.cache_read_per_million is 'The same for input read from a cache; where null, as input.';
+comment on table column public.token_prices.cache_write_1h_per_million is 'The same for input written to a cache for an hour; where null, as for five minutes.';
+comment on table column public.token_prices.cache_write_5m_per_million is 'The same for input written to a cache, for five minutes or a time that nobody tells; where null, as input.';
+comment on table column public.token_prices.created_at is 'When it was entered.';
+comment on table column public.token_prices.created_by is 'The database user who entered it.';
+comment on table column public.token_prices.id is 'Number of the price.';
+comment on table column public.token_prices.input_audio_per_million is 'The same for input of audio; where null, as input.';
+comment on table column public.token_prices.input_image_per_million is 'The same for input of images; where null, as input.';
+comment on table column public.token_prices.input_per_million is 'US dollars for a million input tokens. Tokens of a kind that has no price here leave a call without a cost; 0 is free.';
+comment on table column public.token_prices.model_pattern is 'The model as rows name it, in any case; * stands for any characters. Of several that fit, the one with the most other characters holds.';
+comment on table column public.token_prices.output_audio_per_million is 'The same for output of audio; where null, as output.';
+comment on table column public.token_prices.output_image_per_million is 'The same for output of images; where null, as output.';
+comment on table column public.token_prices.output_per_million is 'US dollars for a million output tokens.';
+comment on table column public.token_prices.per_audio_hour is 'US dollars for an hour of audio, where its tokens are not counted.';
+comment on table column public.token_prices.per_image is 'US dollars for each image made, where its tokens are not counted.';
+comment on table column public.token_prices.per_request is 'US dollars for each call, besides its tokens.';
+comment on table column public.token_prices.per_web_search is 'US dollars for each web search of the provider.';
+comment on table column public.token_prices.provider is 'The provider as rows name it; * for any, and for rows that name none.';
+comment on table column public.token_prices.reasoning_per_million is 'The same for output that is reasoning; where null, as output.';
+comment on table column public.token_prices.service_tier is 'The service tier: batch, flex, priority, ..., or standard; * for every tier that has no price of its own.';
+comment on table column public.token_prices.valid_from is 'The first moment it holds for.';
+comment on table column public.token_prices.valid_to is 'The first moment it no longer holds for; null while it has no end. A price that ends where it begins never held.';
+comment on function public.token_prices_keep() is 'Lets a price of token_prices be ended, and nothing else.';
+comment on table public.token_reprice_runs is 'One row for each run of "tokenledger reprice", dry runs apart. Nothing reads it but you.';
+comment on table column public.token_reprice_runs.finished_at is 'When it ended; null while it runs, and where it was cut off. What it had done by then is counted here and stays.';
+comment on table column public.token_reprice_runs.id is 'Number of the run.';
+comment on table column public.token_reprice_runs.model_name is 'The model it was limited to; null for all.';
+comment on table column public.token_reprice_runs.new_cost is 'Sum of their costs afterwards.';
+comment on table column public.token_reprice_runs.new_unpriced is 'How many of them have none afterwards.';
+comment on table column public.token_reprice_runs.old_cost is 'Sum of their costs before, in US dollars.';
+comment on table column public.token_reprice_runs.old_unpriced is 'How many of them had no cost before.';
+comment on table column public.token_reprice_runs.rows_changed is 'Those whose cost or its parts changed.';
+comment on table column public.token_reprice_runs.rows_read is 'Rows priced anew so far: neither those whose cost the provider reported nor those whose cost came with the entry.';
+comment on table column public.token_reprice_runs.run_by is 'The database user who ran it.';
+comment on table column public.token_reprice_runs.since is 'Beginning of the range of calls.';
+comment on table column public.token_reprice_runs.started_at is 'When it began.';
+comment on table column public.token_reprice_runs.until is 'End of the range, itself not in it.';
 comment on view public.token_usage_by_day is 'What was used on each day of the reporting time zone.';
 comment on view column public.token_usage_by_day.aborted is 'Number of calls that were broken off.';
 comment on view column public.token_usage_by_day.cache_read_tokens is 'Part of input_tokens that came from a cache.';

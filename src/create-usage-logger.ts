@@ -18,6 +18,8 @@ import { PostgresUsageExporter, type UsagePool } from './postgres/usage-exporter
 import { BatchProcessor } from './recording/batch-processor.js'
 import { createLineLimiter, createSafeDiagnostics, type DiagnosticLogger } from './recording/diagnostics.js'
 import type { UsageExporter } from './recording/exporter.js'
+import { PricingExporter } from './recording/pricing-exporter.js'
+import { RecordPricing } from './recording/record-pricing.js'
 import { RequestContexts, type RequestUsage } from './recording/request-context.js'
 import { type ImageEntry, UsageLog, type UsageLoggerStats } from './recording/usage-log.js'
 import { type MetricsRegistry, UsageMetrics } from './recording/usage-metrics.js'
@@ -99,8 +101,8 @@ export function createUsageLogger(options: UsageLoggerOptions = {}): UsageLogger
 }
 
 function createEnabledLogger(config: Config, options: UsageLoggerOptions, diagnostics: DiagnosticLogger): UsageLogger {
-  const contexts = new RequestContexts()
-  const processor = createProcessor(config, options, diagnostics)
+  const { processor, prices } = createProcessor(config, options, diagnostics)
+  const contexts = new RequestContexts((draft) => prices.costOf(draft))
   const usageLog = new UsageLog({ processor, contexts, diagnostics, settings: config })
   if (config.onAbort === 'estimate') void loadTokenizer()
   const metrics = new UsageMetrics(usageLog)
@@ -157,18 +159,22 @@ function createDisabledLogger(options: UsageLoggerOptions): UsageLogger {
   }
 }
 
-function createProcessor(config: Config, options: UsageLoggerOptions, diagnostics: DiagnosticLogger): BatchProcessor {
+function createProcessor(config: Config, options: UsageLoggerOptions, diagnostics: DiagnosticLogger) {
   const { spoolDir, maxSpoolMb, spoolFsync } = config
   const spool = spoolDir ? { directory: spoolDir, maxMb: maxSpoolMb, fsync: spoolFsync } : undefined
   const settings = { ...config, spool }
   try {
-    return new BatchProcessor(settings, createExporter(config, options, diagnostics), diagnostics)
+    const exporter = createExporter(config, options, diagnostics)
+    const hasTable = exporter instanceof PostgresUsageExporter
+    const prices = new RecordPricing(diagnostics, hasTable ? () => exporter.readPrices() : undefined)
+    void prices.refresh()
+    return { processor: new BatchProcessor(settings, new PricingExporter(exporter, prices), diagnostics), prices }
   } catch (error) {
     const reason = error instanceof ConfigurationError ? error.message : 'the database settings cannot be used'
     const misconfiguration = new ExportError('configuration', 'DATABASE_URL', reason)
     const processor = new BatchProcessor(settings, createRefusingExporter(misconfiguration), diagnostics)
     processor.reportMissingStore(misconfiguration)
-    return processor
+    return { processor, prices: new RecordPricing(diagnostics) }
   }
 }
 

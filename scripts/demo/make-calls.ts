@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { startProgress } from '../../src/cli/progress.js'
 import {
   type ProviderStandIn,
   type StandInRequest,
@@ -10,7 +11,6 @@ import {
 import { createDemoApp } from './app.js'
 import type { PlannedCall } from './call-plan.js'
 import type { CountedCall } from './compare.js'
-import { startProgress } from './progress.js'
 import { driveTraffic } from './traffic.js'
 
 export type CallOptions = {
@@ -38,7 +38,7 @@ export async function makeCalls(plan: readonly PlannedCall[], options: CallOptio
   const answers = watchAnswers(server)
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const progress = startProgress(plan.length)
+  const progress = startProgress(plan.length, 'calls')
   try {
     await driveTraffic(plan, { url, signal, onCallEnded: progress.step })
   } finally {
