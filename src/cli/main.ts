@@ -3,12 +3,13 @@ import { Command, CommanderError } from 'commander'
 import { loadDotEnv } from '../config.js'
 import { createDeadLettersCommand } from './dead-letters.js'
 import { createMigrateCommand } from './migrate.js'
+import { createSplitCountsCommand } from './split-counts.js'
 import { createVerifyCommand } from './verify.js'
 
 const program = new Command('tokenledger')
   .description('Every LLM call, who made it and what it cost: one row each, in your own PostgreSQL.')
   .showHelpAfterError('(tokenledger --help lists the commands)')
-const commands = [createMigrateCommand(), createVerifyCommand(), createDeadLettersCommand()]
+const commands = [createMigrateCommand(), createVerifyCommand(), createDeadLettersCommand(), createSplitCountsCommand()]
 for (const command of commands) program.addCommand(command)
 for (const command of [program, ...commands, ...commands.flatMap((parent) => parent.commands)]) command.exitOverride()
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { type DailySumsDifference, repairDailySums, type Verification, verify } from '../postgres/verify.js'
+import { printable } from './printable.js'
 import { withDatabase } from './with-database.js'
 
 type VerifyFlags = { readonly repair?: true; readonly json?: true }
@@ -73,9 +74,4 @@ function describeIds(sequence: Verification['idSequence']): string {
 
 function line(label: string, text: string): string {
   return `${label.padEnd(14)}${text}`
-}
-
-// Names come from callers; a terminal is not to obey them.
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, '?')
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { inTransaction } from './in-transaction.js'
 import { longestList, selectDifferences } from './verify-daily-sums.js'
 
 /** A difference of one row of the daily sums; values are text as PostgreSQL writes them, null on the side without a row. */
@@ -119,19 +120,4 @@ export async function repairDailySums(pool: pg.Pool): Promise<void> {
   // At a stricter level the sums would be those of before the lock.
   const begin = 'begin isolation level read committed read write; set local statement_timeout = 0'
   await inTransaction(pool, begin, (client) => client.query('select token_usage_rebuild_daily()'))
-}
-
-async function inTransaction<T>(pool: pg.Pool, begin: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect()
-  try {
-    await client.query(begin)
-    const result = await work(client)
-    await client.query('commit')
-    client.release()
-    return result
-  } catch (error) {
-    // The transaction is still open, and the connection may be dead.
-    client.release(true)
-    throw error
-  }
 }
