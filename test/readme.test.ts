@@ -35,6 +35,7 @@ describe('the table of settings in the README', () => {
       TOKEN_LOG_SPOOL_DIR: config.spoolDir ?? 'none',
       TOKEN_LOG_MAX_SPOOL_MB: config.maxSpoolMb,
       DATABASE_URL: config.databaseUrl ?? 'none',
+      LITELLM_DATABASE_URL: config.liteLlmDatabaseUrl ?? 'DATABASE_URL',
       PGSSLMODE: config.sslEnvironment.mode ?? 'none',
       PGSSLROOTCERT: config.sslEnvironment.rootCertificate ?? 'none',
       TOKENLEDGER_ADMIN_TOKEN: readServerConfig({}).adminToken ?? 'none',

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { loadDotEnv } from '../config.js'
+import { createBackfillCommand } from './backfill.js'
 import { createDeadLettersCommand } from './dead-letters.js'
+import { createImportCommand } from './import.js'
 import { createMigrateCommand } from './migrate.js'
 import { createSplitCountsCommand } from './split-counts.js'
 import { createVerifyCommand } from './verify.js'
@@ -9,7 +11,14 @@ import { createVerifyCommand } from './verify.js'
 const program = new Command('tokenledger')
   .description('Every LLM call, who made it and what it cost: one row each, in your own PostgreSQL.')
   .showHelpAfterError('(tokenledger --help lists the commands)')
-const commands = [createMigrateCommand(), createVerifyCommand(), createDeadLettersCommand(), createSplitCountsCommand()]
+const commands = [
+  createMigrateCommand(),
+  createVerifyCommand(),
+  createDeadLettersCommand(),
+  createSplitCountsCommand(),
+  createBackfillCommand(),
+  createImportCommand(),
+]
 for (const command of commands) program.addCommand(command)
 for (const command of [program, ...commands, ...commands.flatMap((parent) => parent.commands)]) command.exitOverride()
 
