@@ -77,7 +77,6 @@ test('without a terminal it changes nothing and names the flag', async () => {
 test.for([
   ['yes', 0],
   ['no', 1],
-  ['', 1],
 ] as const)('on a terminal it asks; the answer "%s" exits with %i', async ([answer, code], context) => {
   if (!hasTerminals) context.skip('no program "script" to make a terminal with')
   const command = [
@@ -114,7 +113,7 @@ test('--print-sql prints the statements and changes nothing', async () => {
   expect(await isSplit()).toBe(true)
 })
 
-test.each([[['--rollback', '--drop-old']], [['--unknown-role', 'both']], [['--tabel', 'x']]])(
+test.each([[['--rollback', '--drop-old']], [['--unknown-role', 'both']]])(
   'a command line that is not understood (%j) exits with 2',
   async (args) => {
     const { code, stdout } = await run(...args)
