@@ -44,6 +44,8 @@ export type SslEnvironment = {
 
 /** A logger's complete settings. `problems` are sentences about settings that were not usable, each with what is used instead. */
 export type Config = Readonly<Required<Omit<ConfigOptions, OptionalSetting>> & Pick<ConfigOptions, OptionalSetting>> & {
+  /** `LITELLM_DATABASE_URL`: where `tokenledger import` finds the table of LiteLLM; by default in `DATABASE_URL`. */
+  readonly liteLlmDatabaseUrl?: string
   readonly sslEnvironment: SslEnvironment
   readonly problems: readonly string[]
 }
@@ -84,6 +86,7 @@ export function readConfig(options: ConfigOptions = {}, environment: Environment
         ? switchValue('TOKEN_LOGGING_ENABLED', environment.TOKEN_LOGGING_ENABLED, problems)
         : switchValue('enabled', options.enabled, problems),
     databaseUrl: databaseUrlOf(options.databaseUrl, problems) ?? (environment.DATABASE_URL?.trim() || undefined),
+    liteLlmDatabaseUrl: environment.LITELLM_DATABASE_URL?.trim() || undefined,
     sslMode: options.sslMode,
     sslEnvironment: readSslEnvironment(environment),
     batchSize,

@@ -18,6 +18,7 @@ const mayImport: Record<string, readonly string[]> = {
   execution: ['usage', 'extractors', 'recording', 'capture'],
   middleware: ['recording', 'budgets'],
   postgres: ['usage', 'pricing', 'recording', 'config.ts'],
+  history: ['usage', 'pricing', 'extractors', 'postgres'],
   'create-usage-logger.ts': ['*'],
   'index.ts': ['*'],
   cli: ['*'],

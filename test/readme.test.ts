@@ -36,6 +36,7 @@ describe('the table of settings in the README', () => {
       TOKEN_LOG_MAX_SPOOL_MB: config.maxSpoolMb,
       TOKEN_LOG_SPOOL_FSYNC: config.spoolFsync,
       DATABASE_URL: config.databaseUrl ?? 'none',
+      LITELLM_DATABASE_URL: config.liteLlmDatabaseUrl ?? 'DATABASE_URL',
       PGSSLMODE: config.sslEnvironment.mode ?? 'none',
       PGSSLROOTCERT: config.sslEnvironment.rootCertificate ?? 'none',
       TOKENLEDGER_ADMIN_TOKEN: readServerConfig({}).adminToken ?? 'none',

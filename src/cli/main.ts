@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { loadDotEnv } from '../config.js'
+import { createBackfillCommand } from './backfill.js'
 import { createDeadLettersCommand } from './dead-letters.js'
+import { createImportCommand } from './import.js'
 import { createMigrateCommand } from './migrate.js'
 import { createPricesCommand } from './prices.js'
 import { createRepriceCommand } from './reprice.js'
+import { createSplitCountsCommand } from './split-counts.js'
 import { createVerifyCommand } from './verify.js'
 
 const program = new Command('tokenledger')
@@ -16,6 +19,9 @@ const commands = [
   createDeadLettersCommand(),
   createPricesCommand(),
   createRepriceCommand(),
+  createSplitCountsCommand(),
+  createBackfillCommand(),
+  createImportCommand(),
 ]
 for (const command of commands) program.addCommand(command)
 for (const command of [program, ...commands, ...commands.flatMap((parent) => parent.commands)]) command.exitOverride()

@@ -1,34 +1,57 @@
 import { SingleBar } from 'cli-progress'
 
-/** How far a number of steps is: a bar where stderr is a terminal, a line after each quarter elsewhere. */
-export type Progress = { step(count?: number): void; stop(): void }
-
-/** Begins to show how many of `total` there are, whose plural is `noun`. `stop` leaves it as it is. */
-export function startProgress(total: number, noun: string): Progress {
-  return process.stderr.isTTY ? startBar(total, noun) : startLines(total, noun)
+/** How far some work is. */
+export type Progress = {
+  /** So many are done, of `total` where that is known. */
+  readonly report: (done: number, total?: number) => void
+  /** Leaves it as it is. Call it before anything else is printed. */
+  readonly end: () => void
 }
 
-function startBar(total: number, noun: string): Progress {
+const smallTotal = 1000
+
+/**
+ * Shows progress on stderr: on a terminal as a bar, or as a count where there is no total; elsewhere as a line every 10
+ * rows, and every 1,000 where there are more than 1,000.
+ */
+export function createProgress(): Progress {
+  return process.stderr.isTTY ? createBar() : createLines()
+}
+
+function createBar(noun: string): Progress {
+  let bar: SingleBar | undefined
+  return {
+    report(done, total) {
+      bar ??= startBar(noun, total)
+      bar.update(done)
+    },
+    end: () => bar?.stop(),
+  }
+}
+
+function startBar(noun: string, total: number | undefined): SingleBar {
   const room = (process.stderr.columns || 80) - ` ${total} of ${total} ${noun}`.length - 1
   const bar = new SingleBar({
-    format: `{bar} {value} of {total} ${noun}`,
+    format: total === undefined ? `{value} ${noun}` : `{bar} {value} of {total} ${noun}`,
     barsize: Math.max(1, Math.min(40, room)),
     barCompleteChar: '█',
     barIncompleteChar: '░',
     stream: process.stderr,
   })
-  bar.start(total, 0)
-  return { step: (count = 1) => bar.increment(count), stop: () => bar.stop() }
+  bar.start(total ?? 0, 0)
+  return bar
 }
 
-function startLines(total: number, noun: string): Progress {
-  const quarter = Math.ceil(total / 4)
-  let done = 0
-  const step = (count = 1) => {
-    const before = done
-    done += count
-    const isNextQuarter = Math.floor(done / quarter) > Math.floor(before / quarter)
-    if (isNextQuarter || (done === total && count > 0)) console.error(`${done} of ${total} ${noun}`)
+function createLines(noun: string): Progress {
+  let shown = 0
+  return {
+    report(done, total) {
+      const step = total !== undefined && total <= smallTotal ? 10 : 1000
+      const isDue = Math.floor(done / step) > Math.floor(shown / step) || done === total
+      if (!isDue || done === shown) return
+      shown = done
+      console.error(`tokenledger: ${total === undefined ? `${done} ${noun}` : `${done} of ${total} ${noun}`}`)
+    },
+    end: () => {},
   }
-  return { step, stop: () => {} }
 }

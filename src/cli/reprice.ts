@@ -9,7 +9,7 @@ import { Pricer } from '../pricing/pricer.js'
 import { describeTime } from '../pricing/token-price.js'
 import { describeModels, describeTotal } from './describe-reprice.js'
 import { printable } from './printable.js'
-import { type Progress, startProgress } from './progress.js'
+import { createProgress } from './progress.js'
 import { timeArgument, timeOfNow } from './time-argument.js'
 import { withDatabase } from './with-database.js'
 
@@ -79,15 +79,15 @@ function checked(result: RepriceResult, { since, until, modelName }: RepriceRang
 }
 
 async function withProgress<T>(work: (hooks: Hooks) => Promise<T>): Promise<T> {
-  let progress: Progress | undefined
-  try {
-    return await work({
-      onStart: (rows) => {
-        if (rows > fewRows) progress = startProgress(rows, 'rows')
-      },
-      onRows: (rows) => progress?.step(rows),
-    })
-  } finally {
-    progress?.stop()
+  const progress = createProgress()
+  let total = 0
+  let done = 0
+  const onStart = (rows: number) => {
+    total = rows
   }
+  const onRows = (rows: number) => {
+    done += rows
+    if (total > fewRows) progress.report(done, total)
+  }
+  return work({ onStart, onRows }).finally(progress.end)
 }

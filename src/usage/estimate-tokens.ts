@@ -12,7 +12,7 @@ const loaders: Readonly<Record<Encoding, () => Promise<Tokenizer>>> = {
   o200k_base: () => import('gpt-tokenizer/encoding/o200k_base'),
   cl100k_base: () => import('gpt-tokenizer/encoding/cl100k_base'),
 }
-const loading: Partial<Record<Encoding, Promise<void>>> = {}
+const loading: Partial<Record<Encoding, Promise<boolean>>> = {}
 const loaded: Partial<Record<Encoding, Tokenizer>> = {}
 
 /**
@@ -30,15 +30,17 @@ export function estimateTokens(text: string, model = ''): number {
 }
 
 /**
- * Loads gpt-tokenizer, once; resolves when it is there or known to be absent, and never rejects. It holds the event loop
- * up for about a tenth of a second, which is best done while a process starts.
+ * Loads gpt-tokenizer, once; resolves to whether it is there, and never rejects. It holds the event loop up for about a
+ * tenth of a second, which is best done while a process starts.
  */
-export function loadTokenizer(encoding: Encoding = 'o200k_base'): Promise<void> {
+export function loadTokenizer(encoding: Encoding = 'o200k_base'): Promise<boolean> {
   loading[encoding] ??= loaders[encoding]().then(
     (tokenizer) => {
-      if (typeof tokenizer.countTokens === 'function') loaded[encoding] = tokenizer
+      if (typeof tokenizer.countTokens !== 'function') return false
+      loaded[encoding] = tokenizer
+      return true
     },
-    () => {},
+    () => false,
   )
   return loading[encoding]
 }
