@@ -11,11 +11,11 @@ export type Progress = {
 const smallTotal = 1000
 
 /**
- * Shows progress on stderr: on a terminal as a bar, or as a count where there is no total; elsewhere as a line every 10
- * rows, and every 1,000 where there are more than 1,000.
+ * Shows progress on stderr: on a terminal as a bar, or as a count where there is no total; elsewhere as a line every 10,
+ * and every 1,000 where there are more than 1,000. `noun` is the plural of what is counted.
  */
-export function createProgress(): Progress {
-  return process.stderr.isTTY ? createBar() : createLines()
+export function createProgress(noun = 'rows'): Progress {
+  return process.stderr.isTTY ? createBar(noun) : createLines(noun)
 }
 
 function createBar(noun: string): Progress {
