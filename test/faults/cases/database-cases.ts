@@ -182,7 +182,7 @@ async function deadlocks({ start }: Rig, { database }: FaultContext): Promise<st
 }
 
 /** Locks rows of the daily sums against the order in which everybody else does. */
-async function provokeDeadlocks(database: Pick<TestDatabase, 'pool'>, isOver: () => boolean): Promise<void> {
+export async function provokeDeadlocks(database: Pick<TestDatabase, 'pool'>, isOver: () => boolean): Promise<void> {
   const client = await database.pool.connect()
   const touch = (user: number) =>
     client.query(`update token_usage_daily set requests = requests where user_email = 'user${user}@example.com'`)
