@@ -8,8 +8,7 @@ import pg from 'pg'
 
 /** A pgbouncer in transaction mode before one database, with three connections to it. */
 export type Pgbouncer = {
-  /** The database through it, for any user. */
-  readonly url: string
+  readonly connectionString: string
   /** Sends one command to its console: `pause`. */
   command(command: string): Promise<void>
   /** Kills it, if it runs, and starts it again at the same address. */
@@ -17,11 +16,11 @@ export type Pgbouncer = {
   stop(): Promise<void>
 }
 
-/** Why there is none on this machine; undefined where there is. */
-export function missingPgbouncer(): string | undefined {
-  return spawnSync('pgbouncer', ['--version']).status === 0
-    ? undefined
-    : 'pgbouncer is not installed (apt-get install pgbouncer)'
+/** Whether there is a pgbouncer; where there is none, says so and what is not tested for it. */
+export function isPgbouncerInstalled(untested: string): boolean {
+  const isInstalled = spawnSync('pgbouncer', ['--version']).status === 0
+  if (!isInstalled) console.warn(`pgbouncer is not installed: ${untested} is not tested (apt-get install pgbouncer)`)
+  return isInstalled
 }
 
 export async function startPgbouncer(databaseUrl: string): Promise<Pgbouncer> {
@@ -38,7 +37,7 @@ export async function startPgbouncer(databaseUrl: string): Promise<Pgbouncer> {
   }
   let running = await start()
   return {
-    url: urlOf('test'),
+    connectionString: urlOf('test'),
     command: async (command) => void (await administer(urlOf('pgbouncer'), command)),
     restart: async () => {
       await kill(running)
