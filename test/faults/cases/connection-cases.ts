@@ -56,7 +56,7 @@ export function cutConnections(context: FaultContext, plan: CutPlan, cuts: numbe
 const cutCase = (id: string, title: string, { plan, full }: { plan: CutPlan; full: number }): FaultCase => ({
   id,
   title,
-  run: (context) => cutConnections(context, plan, context.scale === 'short' ? 100 : full),
+  run: (context) => cutConnections(context, plan, context.scale === 'short' ? 50 : full),
 })
 
 /** Faults of the way to the database. */
@@ -178,7 +178,7 @@ async function throttled({ proxy, start }: Rig, { temporaryDirectory }: FaultCon
     rowsPerSecond: 1500,
     options: { maxMemoryMb, spoolDir: join(temporaryDirectory, 'spool') },
   })
-  await sleep(2000)
+  await sleep(10_000)
   const before = residentMb(worker)
   proxy.passage = { does: 'throttle', bytesPerSecond: 1024 }
   await sleep(30_000)

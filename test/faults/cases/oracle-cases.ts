@@ -26,7 +26,7 @@ function sums(context: FaultContext): Promise<FaultResult> {
     let isOver = false
     const provoking = provokeDeadlocks(database, () => isOver)
     await Promise.all([start(settings), start(settings)])
-    await until(() => proxy.cuts >= (scale === 'short' ? 60 : 500), 300_000)
+    await until(() => proxy.cuts >= (scale === 'short' ? 30 : 500), 300_000)
     proxy.planCut = () => undefined
     isOver = true
     await provoking
