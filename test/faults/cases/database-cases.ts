@@ -123,7 +123,6 @@ async function awayForHours({ proxy, start }: Rig, { temporaryDirectory, log }: 
   const spoolDir = join(temporaryDirectory, 'spool')
   proxy.refuse()
   const worker = await start({ does: 'fill', rows, stepMs: 10, options: { spoolDir } })
-  log(`stats: ${JSON.stringify(worker.stats[0])}`)
   const sizes = readdirSync(spoolDir).map((name) => statSync(join(spoolDir, name)).size)
   const megabytes = sizes.reduce((sum, size) => sum + size, 0) / 1024 / 1024
   const memoryMb = peakMb(worker)
