@@ -80,18 +80,21 @@ export const connectionCases: readonly FaultCase[] = [
   },
   {
     id: 'C5',
+    mostlyWaits: true,
     title: 'a black hole for 60 s: no answer, no end; at most one transaction is left open by it',
     run: (context) => withRig(context, (rig) => blackHole(rig, context)),
     isShort: true,
   },
   {
     id: 'C6',
+    mostlyWaits: true,
     title: 'the link goes down and nobody says so; it is noticed, and all arrives when it is up again',
     missing: () => (canNetwork() ? undefined : 'only root can make a network namespace (ip netns)'),
     run: halfOpen,
   },
   {
     id: 'C7',
+    mostlyWaits: true,
     title: 'two seconds each way: one write at a time, on one connection',
     run: (context) => withRig(context, slowWay),
   },
@@ -103,6 +106,7 @@ export const connectionCases: readonly FaultCase[] = [
   { id: 'C9', title: 'one byte in each segment', run: (context) => withRig(context, inBytes) },
   {
     id: 'C10',
+    mostlyWaits: true,
     title: 'answers come 5 s after the client has given up; no transaction outlives its client',
     run: (context) => withRig(context, (rig) => lateAnswers(rig, context)),
   },

@@ -21,12 +21,14 @@ export const pgbouncerCases: readonly FaultCase[] = [
   },
   {
     id: 'B2',
+    mostlyWaits: true,
     title: 'pgbouncer is paused for 30 s, kills its clients, and is killed and started again',
     missing,
     run: (context) => withPgbouncer(context, (rig, parts) => commanded(rig, parts, context)),
   },
   {
     id: 'B3',
+    mostlyWaits: true,
     title: 'others hold all connections of pgbouncer for 20 s',
     missing,
     run: (context) => withPgbouncer(context, exhausted),
@@ -58,7 +60,7 @@ async function withPgbouncer(
 
 async function basics({ proxy, start }: Rig, { behind, context }: Parts): Promise<string> {
   const { database, random, scale } = context
-  const cuts = scale === 'short' ? 10 : 100
+  const cuts = scale === 'short' ? 5 : 50
   const settings = { loggers: 8, rowsPerSecond: 10, options: { batchSize: 2, flushIntervalMs: 20 } }
   const worker = await start(settings)
   for (const place of [proxy, behind]) {
