@@ -2,7 +2,10 @@ import { clockCases } from './cases/clock-cases.js'
 import { connectionCases } from './cases/connection-cases.js'
 import { dataCases } from './cases/data-cases.js'
 import { databaseCases } from './cases/database-cases.js'
+import { latencyCases } from './cases/latency-cases.js'
 import { modelCases } from './cases/model-cases.js'
+import { oracleCases } from './cases/oracle-cases.js'
+import { pgbouncerCases } from './cases/pgbouncer-cases.js'
 import { processCases } from './cases/process-cases.js'
 import { shutdownCases } from './cases/shutdown-cases.js'
 import { soakCases } from './cases/soak-cases.js'
@@ -13,11 +16,14 @@ import type { FaultCase } from './fault-case.js'
 export const allCases: readonly FaultCase[] = [
   ...connectionCases,
   ...databaseCases,
+  ...pgbouncerCases,
+  ...oracleCases,
   ...processCases,
   ...shutdownCases,
   ...spoolCases,
   ...dataCases,
   ...clockCases,
   ...modelCases,
+  ...latencyCases,
   ...soakCases,
 ]

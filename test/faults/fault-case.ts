@@ -11,6 +11,8 @@ export type FaultCase = {
   readonly missing?: () => string | undefined
   /** Runs the case. Throws where it fails. */
   readonly run: (context: FaultContext) => Promise<FaultResult>
+  /** It mostly waits: `test:faults` runs it beside the others that do. */
+  readonly mostlyWaits?: true
   /** Whether the case belongs to the short set of `npm test`. */
   readonly isShort?: true
 }

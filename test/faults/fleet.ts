@@ -68,9 +68,12 @@ export type KillPlan = {
   readonly options: WorkerSettings['options']
 }
 
-/** Kills workers in the middle of their work, again and again, and returns what all of them announced. */
-export async function killWorkers({ kills, workers, random, options }: KillPlan): Promise<string[]> {
-  const announced: string[] = []
+/** What killed workers announced, and how many of them had told that their disk stalls: those promise nothing. */
+export type Killed = { readonly announced: readonly string[]; readonly stalled: number }
+
+/** Kills workers in the middle of their work, again and again. */
+export async function killWorkers({ kills, workers, random, options }: KillPlan): Promise<Killed> {
+  const killed: Worker[] = []
   let started = 0
   const killOneAfterTheOther = async () => {
     while (started < kills) {
@@ -80,11 +83,20 @@ export async function killWorkers({ kills, workers, random, options }: KillPlan)
       worker.process.kill('SIGKILL')
       await worker.ended
       if (worker.announced.length === 0) throw new Error(`the worker did not start: ${worker.stderr()}`)
-      announced.push(...worker.announced)
+      killed.push(worker)
     }
   }
   await Promise.all(Array.from({ length: workers }, killOneAfterTheOther))
-  return announced
+  return sumUp(killed)
+}
+
+/** A machine with too much to do makes the spool believe that its disk stalls; it then says that rows are in memory only. */
+export function sumUp(killed: readonly Worker[]): Killed {
+  const promising = killed.filter((worker) => !worker.stderr().includes('kept in memory only'))
+  return {
+    announced: promising.flatMap(({ announced }) => announced),
+    stalled: killed.length - promising.length,
+  }
 }
 
 /** Runs a worker that takes over what is in the spool until nothing is. */

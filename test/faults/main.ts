@@ -1,4 +1,5 @@
-// `npm run test:faults`: every case in full, one after another, and one table at the end.
+// `npm run test:faults`: every case in full, those that mostly wait side by side and the others one after another, and one
+// table at the end.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -32,10 +33,8 @@ const cases = allCases.filter(({ id }) => (only ? only.includes(id) : !(id in ru
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 const server = await startTestServer()
 console.log(`seed ${run.seed}, ${server.description}`)
-for (const faultCase of cases) {
-  run.finished[faultCase.id] = await runAndTell(faultCase, server)
-  writeFileSync(resultsFile, JSON.stringify(run, undefined, 2))
-}
+await Promise.all(cases.filter(({ mostlyWaits }) => mostlyWaits).map(runAndKeep))
+for (const faultCase of cases) if (!faultCase.mostlyWaits) await runAndKeep(faultCase)
 await server.stop()
 printTable(only ? cases : allCases)
 process.exit(Object.values(run.finished).some(({ outcome }) => outcome === 'failed') ? 1 : 0)
@@ -50,13 +49,18 @@ function continueOrBegin(): Run {
   return isComplete && !only ? { seed, finished: {} } : stopped
 }
 
+async function runAndKeep(faultCase: FaultCase): Promise<void> {
+  run.finished[faultCase.id] = await runAndTell(faultCase, server)
+  writeFileSync(resultsFile, JSON.stringify(run, undefined, 2))
+}
+
 async function runAndTell(faultCase: FaultCase, server: TestServer): Promise<Finished> {
   const { id, title } = faultCase
   console.log(`${id}: ${title}`)
   const reason = faultCase.missing?.()
   if (reason) return { outcome: 'skipped', seconds: 0, reason }
   const startedAt = performance.now()
-  const log = (line: string) => console.log(`   ${line}`)
+  const log = (line: string) => console.log(`   ${id}: ${line}`)
   const finished = await Promise.race([
     runCase(faultCase, { scale: 'full', seed: run.seed, server, log }).then((result) => ({
       ...result,
@@ -65,7 +69,7 @@ async function runAndTell(faultCase: FaultCase, server: TestServer): Promise<Fin
     sleep(longestCaseMs, undefined, { ref: false }).then(() => Promise.reject(new Error('it does not end'))),
   ]).catch((error: Error) => ({ outcome: 'failed' as const, reason: error.message }))
   const seconds = Math.round((performance.now() - startedAt) / 1000)
-  console.log(`   ${finished.outcome} in ${seconds} s: ${'note' in finished ? finished.note : finished.reason}`)
+  console.log(`   ${id} ${finished.outcome} in ${seconds} s: ${'note' in finished ? finished.note : finished.reason}`)
   return { ...finished, seconds }
 }
 

@@ -25,7 +25,7 @@ export type WorkerSettings = {
   readonly closeMs?: number
   /** What `fill` and `replay` log; 1500 by default. */
   readonly rows?: number
-  /** A simulated clock: each row of `fill` is of so many milliseconds later than the one before it. */
+  /** A simulated clock: so many milliseconds pass from one row of `fill` to the next. */
   readonly stepMs?: number
   /** A pool of the application's own. */
   readonly ownPool?: OwnPoolSettings
@@ -55,7 +55,6 @@ const endings = {
   },
   'exhaust memory': () => exhaustMemory(),
 }
-const startedAt = Date.now()
 let count = 0
 
 if (settings.does === 'log') await logUntilTold()
@@ -110,6 +109,7 @@ async function logWith(usage: UsageLogger, isTold: () => boolean): Promise<void>
 }
 
 async function fill(): Promise<void> {
+  if (settings.stepMs) simulateClock(settings.stepMs, settings.rows ?? 0)
   const told = listen()
   const turns: number[] = []
   const ids: string[] = []
@@ -125,6 +125,14 @@ async function fill(): Promise<void> {
   tellStats({ turns: { p50: at(0.5), p99: at(0.99) }, stalls: countStalls?.() })
   if (!told.aborted) await once(told, 'abort')
   await close()
+}
+
+/** It ends at the present, and goes on as time does then. */
+function simulateClock(stepMs: number, rows: number): void {
+  const realNow = Date.now
+  const realMs = performance.now.bind(performance)
+  Date.now = () => realNow() - (rows - count) * stepMs
+  performance.now = () => realMs() + count * stepMs
 }
 
 async function replay(): Promise<void> {
@@ -163,7 +171,6 @@ function varied(row: number) {
     inputTokens: row % 1000,
     outputTokens: row % 10,
     costEstimate: `0.${String((row * 7919) % 1_000_003).padStart(12, '0')}`,
-    timestamp: settings.stepMs && startedAt + row * settings.stepMs,
   }
 }
 

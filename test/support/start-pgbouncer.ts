@@ -6,9 +6,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 
-/** A pgbouncer in transaction mode before a database, with three connections to it. */
+/** A pgbouncer in transaction mode before one database, with three connections to it. */
 export type Pgbouncer = {
   readonly connectionString: string
+  /** Sends one command to its console: `pause`. */
+  command(command: string): Promise<void>
+  /** Kills it, if it runs, and starts it again at the same address. */
+  restart(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -23,20 +27,27 @@ export async function startPgbouncer(databaseUrl: string): Promise<Pgbouncer> {
   const directory = await mkdtemp(join(tmpdir(), 'tokenledger-pgbouncer-'))
   await chmod(directory, 0o755)
   const port = await findFreePort()
-  const connectionString = `postgres://anybody@127.0.0.1:${port}/test`
   const file = join(directory, 'pgbouncer.ini')
   await writeFile(file, configure(new URL(databaseUrl), port))
-  // It refuses to run as root.
-  const account = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
-  const pgbouncer = spawn('pgbouncer', [file], { ...account, stdio: 'ignore' })
-  await untilItAnswers(connectionString, pgbouncer)
-  const stop = async () => {
-    const hasEnded = once(pgbouncer, 'exit')
-    pgbouncer.kill('SIGKILL')
-    await hasEnded
-    await rm(directory, { recursive: true })
+  const urlOf = (database: string) => `postgres://anybody@127.0.0.1:${port}/${database}`
+  const start = async () => {
+    const process = startProcess(file)
+    await untilItAnswers(urlOf('pgbouncer'), process)
+    return process
   }
-  return { connectionString, stop }
+  let running = await start()
+  return {
+    connectionString: urlOf('test'),
+    command: async (command) => void (await administer(urlOf('pgbouncer'), command)),
+    restart: async () => {
+      await kill(running)
+      running = await start()
+    },
+    stop: async () => {
+      await kill(running)
+      await rm(directory, { recursive: true })
+    },
+  }
 }
 
 function configure({ hostname, port, pathname, username, password }: URL, listenPort: number): string {
@@ -48,22 +59,43 @@ listen_addr = 127.0.0.1
 listen_port = ${listenPort}
 unix_socket_dir =
 auth_type = any
+admin_users = anybody
 pool_mode = transaction
 default_pool_size = 3
+server_login_retry = 1
 `
 }
 
-async function untilItAnswers(connectionString: string, pgbouncer: ChildProcess): Promise<void> {
-  for (;;) {
-    const client = new pg.Client({ connectionString })
-    const isThere = await client.connect().then(
-      () => true,
-      () => false,
-    )
-    await client.end()
-    if (isThere) return
-    if (pgbouncer.exitCode !== null) throw new Error(`pgbouncer ended with exit code ${pgbouncer.exitCode}`)
+// It refuses to run as root.
+function startProcess(file: string): ChildProcess {
+  const account = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
+  return spawn('pgbouncer', [file], { ...account, stdio: 'ignore' })
+}
+
+async function kill(running: ChildProcess): Promise<void> {
+  const hasEnded = once(running, 'exit')
+  running.kill('SIGKILL')
+  await hasEnded
+}
+
+async function untilItAnswers(url: string, running: ChildProcess): Promise<void> {
+  while (!(await administer(url, 'show version'))) {
+    if (running.exitCode !== null) throw new Error(`pgbouncer ended with exit code ${running.exitCode}`)
   }
+}
+
+/** Sends a command to the console; false where nothing answers there. */
+async function administer(url: string, command: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+  } catch {
+    return false
+  }
+  await client.query(command)
+  await client.end()
+  return true
 }
 
 async function findFreePort(): Promise<number> {

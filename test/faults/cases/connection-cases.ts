@@ -56,7 +56,7 @@ export function cutConnections(context: FaultContext, plan: CutPlan, cuts: numbe
 const cutCase = (id: string, title: string, { plan, full }: { plan: CutPlan; full: number }): FaultCase => ({
   id,
   title,
-  run: (context) => cutConnections(context, plan, context.scale === 'short' ? 100 : full),
+  run: (context) => cutConnections(context, plan, context.scale === 'short' ? 50 : full),
 })
 
 /** Faults of the way to the database. */
@@ -80,18 +80,21 @@ export const connectionCases: readonly FaultCase[] = [
   },
   {
     id: 'C5',
+    mostlyWaits: true,
     title: 'a black hole for 60 s: no answer, no end; at most one transaction is left open by it',
     run: (context) => withRig(context, (rig) => blackHole(rig, context)),
     isShort: true,
   },
   {
     id: 'C6',
+    mostlyWaits: true,
     title: 'the link goes down and nobody says so; it is noticed, and all arrives when it is up again',
     missing: () => (canNetwork() ? undefined : 'only root can make a network namespace (ip netns)'),
     run: halfOpen,
   },
   {
     id: 'C7',
+    mostlyWaits: true,
     title: 'two seconds each way: one write at a time, on one connection',
     run: (context) => withRig(context, slowWay),
   },
@@ -103,6 +106,7 @@ export const connectionCases: readonly FaultCase[] = [
   { id: 'C9', title: 'one byte in each segment', run: (context) => withRig(context, inBytes) },
   {
     id: 'C10',
+    mostlyWaits: true,
     title: 'answers come 5 s after the client has given up; no transaction outlives its client',
     run: (context) => withRig(context, (rig) => lateAnswers(rig, context)),
   },
@@ -178,7 +182,7 @@ async function throttled({ proxy, start }: Rig, { temporaryDirectory }: FaultCon
     rowsPerSecond: 1500,
     options: { maxMemoryMb, spoolDir: join(temporaryDirectory, 'spool') },
   })
-  await sleep(2000)
+  await sleep(10_000)
   const before = residentMb(worker)
   proxy.passage = { does: 'throttle', bytesPerSecond: 1024 }
   await sleep(30_000)

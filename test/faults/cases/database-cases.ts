@@ -21,6 +21,7 @@ export const databaseCases: readonly FaultCase[] = [
   },
   {
     id: 'D2',
+    mostlyWaits: true,
     title: 'the server is down for 90 s at 100 rows/s: it is asked ever less often, and all is written',
     run: (context) => withRig(context, (rig) => awayForAWhile(rig, context)),
   },
@@ -31,11 +32,13 @@ export const databaseCases: readonly FaultCase[] = [
   },
   {
     id: 'D3',
+    mostlyWaits: true,
     title: 'the server is down when the process starts',
     run: (context) => withRig(context, awayAtTheStart),
   },
   {
     id: 'D4',
+    mostlyWaits: true,
     title: 'somebody holds an access exclusive lock for 30 s',
     run: (context) => withRig(context, (rig) => locked(rig, context)),
   },
@@ -46,11 +49,13 @@ export const databaseCases: readonly FaultCase[] = [
   },
   {
     id: 'D6',
+    mostlyWaits: true,
     title: 'the role has no connection left for 20 s; one is all that is asked for',
     run: (context) => withRole(context, noConnectionLeft),
   },
   {
     id: 'D7',
+    mostlyWaits: true,
     title:
       'the password is changed and all connections are ended; the old one is not tried more often than each minute',
     run: (context) => withRole(context, passwordChanged),
@@ -64,11 +69,13 @@ export const databaseCases: readonly FaultCase[] = [
   },
   {
     id: 'D9',
+    mostlyWaits: true,
     title: 'the database is read-only for 20 s',
     run: (context) => withRig(context, (rig) => readOnly(rig, context)),
   },
   {
     id: 'D10',
+    mostlyWaits: true,
     title: 'a column is missing, then the table, until they are there; a line a minute says so',
     run: (context) => withRig(context, (rig) => notMigrated(rig, context)),
   },
@@ -182,7 +189,7 @@ async function deadlocks({ start }: Rig, { database }: FaultContext): Promise<st
 }
 
 /** Locks rows of the daily sums against the order in which everybody else does. */
-async function provokeDeadlocks(database: Pick<TestDatabase, 'pool'>, isOver: () => boolean): Promise<void> {
+export async function provokeDeadlocks(database: Pick<TestDatabase, 'pool'>, isOver: () => boolean): Promise<void> {
   const client = await database.pool.connect()
   const touch = (user: number) =>
     client.query(`update token_usage_daily set requests = requests where user_email = 'user${user}@example.com'`)

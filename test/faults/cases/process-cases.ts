@@ -7,7 +7,7 @@ import { createUsageLogger } from '../../../src/index.js'
 import { createLiveness } from '../../../src/recording/spool/owner.js'
 import { segmentsIn } from '../../recording/spool/spool-setup.js'
 import type { FaultCase, FaultContext, FaultResult } from '../fault-case.js'
-import { killWorkers, recoverSpool, startWorker } from '../fleet.js'
+import { killWorkers, recoverSpool, startWorker, sumUp, type Worker } from '../fleet.js'
 import { leaveSegments } from '../left-segments.js'
 import { judge, requireExactlyOnce } from '../oracle.js'
 import { until } from '../rig.js'
@@ -54,19 +54,19 @@ async function surviveKills(context: FaultContext): Promise<FaultResult> {
   const { scale, random, database } = context
   const kills = scale === 'short' ? 20 : 1000
   const options = spoolOptions(context)
-  const announced = await killWorkers({ kills, workers: 3, random, options })
+  const { announced, stalled } = await killWorkers({ kills, workers: 3, random, options })
   await recoverSpool(options)
 
   const verdict = await requireExactlyOnce(database, announced)
   expect(verdict.rows).toBeGreaterThan(kills)
   expect(segmentsIn(options.spoolDir)).toEqual([])
-  return tell(verdict, `${kills} kills`)
+  return tell(verdict, `${kills} kills${stalledNote(stalled)}`)
 }
 
 async function loseWithoutSpool({ scale, random, database }: FaultContext): Promise<FaultResult> {
   const kills = scale === 'short' ? 3 : 30
   const options = { ...writing(database.connectionString), spoolDir: undefined }
-  const announced = await killWorkers({ kills, workers: 3, random, options })
+  const { announced } = await killWorkers({ kills, workers: 3, random, options })
 
   const verdict = await judge(database, announced)
   expect(verdict.lost).toBeGreaterThan(0)
@@ -197,7 +197,7 @@ async function shareVolume(context: FaultContext): Promise<FaultResult> {
 
 async function stealSegments(context: FaultContext): Promise<FaultResult> {
   const trials = context.scale === 'short' ? 3 : 40
-  const announced: string[] = []
+  const victims: Worker[] = []
   let stolen = 0
   const trial = (index: number) => async () => {
     const options = spoolOptions(context, `spool-${index}`)
@@ -209,16 +209,17 @@ async function stealSegments(context: FaultContext): Promise<FaultResult> {
     worker.process.kill('SIGKILL')
     await worker.ended
     await recoverSpool(options)
-    announced.push(...worker.announced)
+    victims.push(worker)
   }
   await inLanes(
     3,
     Array.from({ length: trials }, (_, index) => trial(index)),
   )
 
+  const { announced, stalled } = sumUp(victims)
   const verdict = await requireExactlyOnce(context.database, announced)
   expect(stolen).toBeGreaterThan(trials)
-  return tell(verdict, `${trials} victims, ${stolen} segments taken from them and stored by others`)
+  return tell(verdict, `${trials} victims, ${stolen} segments taken and stored by others${stalledNote(stalled)}`)
 }
 
 /** Makes all segments of a spool nobody's, although their owner runs, and stores them. */
@@ -266,4 +267,8 @@ async function endByItself(context: FaultContext): Promise<FaultResult> {
 
   const verdict = await requireExactlyOnce(context.database, announced)
   return tell(verdict, `${endings.join(', ')}; each said how many rows wait`)
+}
+
+function stalledNote(stalled: number): string {
+  return stalled === 0 ? '' : `; ${stalled} left out, whose spool had told that the disk stalls`
 }
