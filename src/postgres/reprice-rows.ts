@@ -141,12 +141,15 @@ export type PageRequest = {
   readonly after: Place
   readonly until: string
   readonly limit: number
+  /** `lock` keeps others from changing the rows until the transaction ends. */
+  readonly mode: 'read' | 'lock'
 }
 
 /** The rows of a model that are priced here among the next `limit` of it, by time and id. */
 export async function readRepricePage(client: pg.ClientBase, request: PageRequest): Promise<RepricePage> {
-  const { modelName, after, until, limit } = request
-  const { rows } = await client.query<StoredRow>(selectRows, [modelName, after.at, until, after.id ?? firstId, limit])
+  const { modelName, after, until, limit, mode } = request
+  const text = mode === 'lock' ? `${selectRows} for no key update` : selectRows
+  const { rows } = await client.query<StoredRow>(text, [modelName, after.at, until, after.id ?? firstId, limit])
   const last = rows.length === limit ? rows.at(-1) : undefined
   return {
     rows: rows.flatMap((row) => (row.isPricedHere ? [toRepriceRow(row, modelName)] : [])),

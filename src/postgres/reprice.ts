@@ -110,9 +110,11 @@ async function* repriceModel(
 ): AsyncGenerator<readonly PricedRow[]> {
   let after: Place | undefined = { at: since }
   while (after !== undefined) {
-    const request: PageRequest = { modelName, after, until, limit: rowsPerChunk }
-    const page: PricedPage = await withRetries(() =>
+    const chunk = { modelName, after, until, limit: rowsPerChunk }
+    const page: PricedPage = await withRetries((attempt) =>
       inTransaction(pool, runId === null ? beginReading : beginChanging, async (client) => {
+        // Rows are locked only where somebody was at them: what keeps its cost is not to be written at all.
+        const request: PageRequest = { ...chunk, mode: attempt > 1 && runId !== null ? 'lock' : 'read' }
         const { rows, last } = await readRepricePage(client, request)
         const priced = rows.map((row) => ({ ...row, newCost: pricer.price(row.call) ?? noCost }))
         if (runId !== null) await changeRows(client, priced, runId)
@@ -135,14 +137,14 @@ async function changeRows(client: pg.ClientBase, rows: readonly PricedRow[], run
   await client.query(updateRun, [runId, calls, sums.changed, ...costs, oldUnpriced, newUnpriced])
 }
 
-async function withRetries<T>(work: () => Promise<T>): Promise<T> {
+async function withRetries<T>(work: (attempt: number) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await work()
+      return await work(attempt)
     } catch (error) {
-      const isInTheWay = error instanceof RowsChanged || inTheWay.has(toExportError(error).reason)
-      if (attempt === attempts || !isInTheWay) throw error
-      await sleep(attempt * pauseMs)
+      const isAboutRows = error instanceof RowsChanged
+      if (attempt === attempts || !(isAboutRows || inTheWay.has(toExportError(error).reason))) throw error
+      if (!isAboutRows) await sleep(attempt * pauseMs)
     }
   }
 }
