@@ -149,7 +149,7 @@ test('rows of any kind get the cost of their own time, costs that were reported 
     }),
     { numRuns: 25 },
   )
-}, 60_000)
+}, 120_000)
 
 /** What each row has to cost: priced alone, without any of the code that changes rows. */
 async function expectedCosts(before: Awaited<ReturnType<typeof readCosts>>, pricer: Pricer): Promise<object[]> {
@@ -285,7 +285,7 @@ test('a run that is killed has done whole chunks, and the next one does the rest
     where cost_estimate is distinct from input_tokens * 0.000001 + output_tokens * 0.000002`),
   ).toEqual([{ rows: 0 }])
   expect(await findDifferences()).toEqual(noDifferences)
-}, 60_000)
+}, 120_000)
 
 function startReprice(): ChildProcess {
   const args = [
@@ -377,4 +377,4 @@ test('what is written, changed and deleted meanwhile, and a second run, leave su
     where cost_estimate is distinct from input_tokens * 0.000001 + output_tokens * 0.000002`),
   ).toEqual([{ rows: 0 }])
   expect(await findDifferences()).toEqual(noDifferences)
-}, 60_000)
+}, 120_000)
