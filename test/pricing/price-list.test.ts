@@ -45,7 +45,7 @@ describe('the list', () => {
           const outputTokens = isEmbedding ? 0 : counts.outputTokens
           const call = pricedCall({ provider, modelName: id, timestamp, ...counts, outputTokens })
           const usage = countBillable(call, {})
-          const cost = price && usage && charge(usage, price)
+          const cost = price && usage && charge(usage, price, 'list')
           const theirs = theirCost(call, listed)
           const isSame = cost ? Math.abs(Number(cost.total) / 1e12 - theirs) <= theirs * 1e-9 + 2e-12 : theirs === 0
           if (!isSame) differing.push(`${provider} ${id}: ${cost?.total}, and by the library ${theirs}`)
