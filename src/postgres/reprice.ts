@@ -93,7 +93,9 @@ export async function reprice(pool: pg.Pool, range: RepriceRange, options: Repri
 }
 
 /** Somebody changed rows of a chunk after they were read: it is read again. */
-class RowsChanged extends Error {}
+class RowsChanged extends Error {
+  override readonly message = 'Rows were changed while they were priced. Run it again: it does the rest.'
+}
 
 type PricedPage = { readonly priced: readonly PricedRow[]; readonly last: Place | undefined }
 type Run = { readonly pricer: Pricer; readonly runId: number | null }

@@ -103,6 +103,7 @@ async function findDifferences(): Promise<object> {
   return { differences, firstDifferences }
 }
 
+const oneAndTwo = { input_per_million: '1', output_per_million: '2' }
 const noDifferences = { differences: 0, firstDifferences: [] }
 const prices = [
   priceOf({ from: 1, usd: '1.000001' }),
@@ -253,9 +254,7 @@ test('a run leaves an audit row that adds up with the rows, and a range without 
 
 test('a run that is killed has done whole chunks, and the next one does the rest', async () => {
   await insertUnpriced(3500)
-  await enterPrices(database.pool, [
-    { ...priceOf({ from: 1, usd: '' }), usd: { input_per_million: '1', output_per_million: '2' } },
-  ])
+  await enterPrices(database.pool, [{ ...priceOf({ from: 1, usd: '' }), usd: oneAndTwo }])
   const blocker = await database.pool.connect()
   // In the third chunk.
   await blocker.query('begin; select from token_usage_logs where input_tokens = 2500 for update')
@@ -323,11 +322,37 @@ const readRuns = () =>
     select finished_at is not null as is_finished, rows_read::int, rows_changed::int, new_cost::text
     from token_reprice_runs order by id`)
 
+test('a cost that is entered after its row was read stays', async () => {
+  await insertUnpriced(3)
+  const pricer = new Pricer([
+    createOwnPrices([priceOf({ from: 1, usd: '' })].map((one) => ({ ...one, usd: oneAndTwo }))),
+  ])
+  const other = await database.pool.connect()
+  await other.query(
+    `begin; update token_usage_logs set cost_estimate = 0.5, cost_source = 'entry' where input_tokens = 2`,
+  )
+
+  const running = reprice(database.pool, range, { pricer, mode: 'change' })
+  await waitForBlockedUpdate()
+  await other.query('commit')
+  other.release()
+  const { total } = await running
+
+  expect((await readCosts()).map(({ cost_estimate }) => cost_estimate)).toEqual([
+    '0.000003000000',
+    '0.500000000000',
+    '0.000005000000',
+  ])
+  expect(total).toMatchObject({ calls: 2, changed: 2 })
+  expect(await database.query('select rows_read::int, rows_changed::int from token_reprice_runs')).toEqual([
+    { rows_read: 2, rows_changed: 2 },
+  ])
+  expect(await findDifferences()).toEqual(noDifferences)
+}, 120_000)
+
 test('what is written, changed and deleted meanwhile, and a second run, leave sums that equal the rows', async () => {
   await insertUnpriced(4000)
-  await enterPrices(database.pool, [
-    { ...priceOf({ from: 1, usd: '' }), usd: { input_per_million: '1', output_per_million: '2' } },
-  ])
+  await enterPrices(database.pool, [{ ...priceOf({ from: 1, usd: '' }), usd: oneAndTwo }])
   const pricer = new Pricer([await readOwnPrices(database.pool)])
   let isRunning = true
   const whileRunning = async (work: (index: number) => Promise<unknown>) => {
