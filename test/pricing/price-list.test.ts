@@ -84,7 +84,7 @@ describe('the list', () => {
 
   it.each([
     ['ollama', 'gpt-oss:120b-cloud', 'runs on servers of Ollama'],
-    ['ollama-cloud', 'gpt-oss:120b', 'does as well'],
+    ['ollama_cloud', 'gpt-oss:120b', 'does as well'],
     ['openai', 'a-model-of-next-year', 'is not in it'],
     ['openai', 'gpt-oss-20b', 'may be served by anybody'],
     ['nobody', 'gpt-4o', 'is of a provider that is not in it'],
