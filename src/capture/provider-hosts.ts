@@ -12,7 +12,7 @@ const hosts: Readonly<Record<string, ProviderHost>> = {
   'models.ai.azure.com': { provider: 'azure' },
   'api.anthropic.com': { provider: 'anthropic' },
   'generativelanguage.googleapis.com': { provider: 'gemini' },
-  'ollama.com': { provider: 'ollama-cloud' },
+  'ollama.com': { provider: 'ollama_cloud' },
   'api.x.ai': { provider: 'xai' },
   'api.mistral.ai': { provider: 'mistral', sendsUsageUnasked: true },
   'codestral.mistral.ai': { provider: 'mistral', sendsUsageUnasked: true },

@@ -30,8 +30,22 @@ export type RowCost = {
   readonly source: CostSource | null
 }
 
-/** A row as it is, and the place after which the next one is read. */
-export type RepriceRow = { readonly id: bigint; readonly at: string; readonly call: PricedCall; readonly cost: RowCost }
+/** A row as it is. `version` is another one as soon as anybody has changed it. */
+export type RepriceRow = {
+  readonly id: bigint
+  readonly version: string
+  readonly call: PricedCall
+  readonly cost: RowCost
+}
+
+/** Where a row stands among those of its model; an end without an id stands before all of that time. */
+export type Place = { readonly at: string; readonly id?: string }
+
+export type RepricePage = {
+  readonly rows: readonly RepriceRow[]
+  /** The place of the last row that was looked at; undefined where there are no more. */
+  readonly last: Place | undefined
+}
 
 // A cost without a source is one that another program wrote.
 const isPricedHere = `(cost_source in ('list', 'override') or (cost_source is null and nullif(cost_estimate, 'NaN') is null))`
@@ -51,10 +65,13 @@ const selectModels = `
   group by model_name
   order by model_name`
 
+// Which of them are priced here is no condition: the planner thinks them few, and would sort all rows for every page.
 const selectRows = `
   select
     id::text as id,
     ${isoTime('timestamp')} as at,
+    xmin::text as version,
+    ${isPricedHere} as "isPricedHere",
     extract(epoch from timestamp)::float8 * 1000 as timestamp,
     provider,
     request_type as "requestType",
@@ -75,7 +92,6 @@ const selectRows = `
     and timestamp >= $2
     and timestamp < $3
     and (timestamp, id) > ($2::timestamptz, $4::bigint)
-    and ${isPricedHere}
   order by token_usage_logs.timestamp, token_usage_logs.id
   limit $5`
 
@@ -94,19 +110,25 @@ const updateRows = `
       unnest($3::int8[]) * 0.000000000001 as input,
       unnest($4::int8[]) * 0.000000000001 as output,
       unnest($5::int8[]) * 0.000000000001 as other,
-      unnest($6::text[]) as source
+      unnest($6::text[]) as source,
+      unnest($7::text[])::xid as version
   ) as priced
-  where logs.id = priced.id`
+  where logs.id = priced.id
+    and logs.xmin = priced.version`
 
 type StoredRow = Omit<PricedCall, 'modelName'> & {
   readonly id: string
   readonly at: string
+  readonly version: string
+  readonly isPricedHere: boolean
   readonly total: string | null
   readonly input: string | null
   readonly output: string | null
   readonly other: string | null
   readonly source: CostSource | null
 }
+
+const firstId = String(-(2n ** 63n))
 
 /** The models that have rows in a range, by name. Reads all rows of the range. */
 export async function readModelRows(client: pg.ClientBase, range: RepriceRange): Promise<ModelRows[]> {
@@ -116,42 +138,54 @@ export async function readModelRows(client: pg.ClientBase, range: RepriceRange):
 
 export type PageRequest = {
   readonly modelName: string
+  readonly after: Place
   readonly until: string
-  /** The last row of the page before; the time alone that the first page begins at. */
-  readonly after: { readonly at: string; readonly id?: bigint }
   readonly limit: number
   /** `lock` keeps others from changing the rows until the transaction ends. */
   readonly mode: 'read' | 'lock'
 }
 
-/** The next rows of a model that are priced here, by time and id. */
-export async function readRepriceRows(client: pg.ClientBase, request: PageRequest): Promise<RepriceRow[]> {
-  const { modelName, until, after, limit, mode } = request
+/** The rows of a model that are priced here among the next `limit` of it, by time and id. */
+export async function readRepricePage(client: pg.ClientBase, request: PageRequest): Promise<RepricePage> {
+  const { modelName, after, until, limit, mode } = request
   const text = mode === 'lock' ? `${selectRows} for no key update` : selectRows
-  const firstId = -(2n ** 63n)
-  const { rows } = await client.query<StoredRow>(text, [modelName, after.at, until, `${after.id ?? firstId}`, limit])
-  return rows.map(({ id, at, total, input, output, other, source, ...call }) => ({
-    id: BigInt(id),
-    at,
-    call: { ...call, modelName },
-    cost: { total: toBigInt(total), input: toBigInt(input), output: toBigInt(output), other: toBigInt(other), source },
-  }))
+  const { rows } = await client.query<StoredRow>(text, [modelName, after.at, until, after.id ?? firstId, limit])
+  const last = rows.length === limit ? rows.at(-1) : undefined
+  return {
+    rows: rows.flatMap((row) => (row.isPricedHere ? [toRepriceRow(row, modelName)] : [])),
+    last: last && { at: last.at, id: last.id },
+  }
 }
 
-/** Gives rows new costs; the triggers of the table carry them over into the daily sums. */
+function toRepriceRow(row: StoredRow, modelName: string): RepriceRow {
+  const { id, at, version, isPricedHere, total, input, output, other, source, ...call } = row
+  return {
+    id: BigInt(id),
+    version,
+    call: { ...call, modelName },
+    cost: { total: toBigInt(total), input: toBigInt(input), output: toBigInt(output), other: toBigInt(other), source },
+  }
+}
+
+/**
+ * Gives rows new costs, but for those that somebody has changed since they were read; returns how many got theirs. The
+ * triggers of the table carry the costs over into the daily sums.
+ */
 export async function updateCosts(
   client: pg.ClientBase,
-  rows: readonly { readonly id: bigint; readonly newCost: RowCost }[],
-): Promise<void> {
+  rows: readonly (Pick<RepriceRow, 'id' | 'version'> & { readonly newCost: RowCost })[],
+): Promise<number> {
   const amounts = (part: 'total' | 'input' | 'output' | 'other') => int8Array(rows.map(({ newCost }) => newCost[part]))
-  await client.query(updateRows, [
+  const { rowCount } = await client.query(updateRows, [
     int8Array(rows.map(({ id }) => id)),
     amounts('total'),
     amounts('input'),
     amounts('output'),
     amounts('other'),
     textArray(rows.map(({ newCost }) => newCost.source)),
+    textArray(rows.map(({ version }) => version)),
   ])
+  return rowCount ?? 0
 }
 
 function toBigInt(text: string | null): bigint | null {

@@ -6,11 +6,11 @@ import { toExportError } from './error-kind.js'
 import {
   type ModelRows,
   type PageRequest,
+  type Place,
   type RepriceRange,
-  type RepriceRow,
   type RowCost,
   readModelRows,
-  readRepriceRows,
+  readRepricePage,
   updateCosts,
 } from './reprice-rows.js'
 import {
@@ -92,6 +92,12 @@ export async function reprice(pool: pg.Pool, range: RepriceRange, options: Repri
   return { models: tally.models(), total: tally.total(), kept: sumKept(models), runId }
 }
 
+/** Somebody changed rows of a chunk after they were read: it is read again. */
+class RowsChanged extends Error {
+  override readonly message = 'Rows were changed while they were priced. Run it again: it does the rest.'
+}
+
+type PricedPage = { readonly priced: readonly PricedRow[]; readonly last: Place | undefined }
 type Run = { readonly pricer: Pricer; readonly runId: number | null }
 
 async function startRun(pool: pg.Pool, { since, until, modelName }: RepriceRange): Promise<number> {
@@ -104,28 +110,28 @@ async function* repriceModel(
   { modelName, since, until }: RepriceRange & { readonly modelName: string },
   { pricer, runId }: Run,
 ): AsyncGenerator<readonly PricedRow[]> {
-  let after: PageRequest['after'] | undefined = { at: since }
+  let after: Place | undefined = { at: since }
   while (after !== undefined) {
-    const request = { modelName, until, after, limit: rowsPerChunk, mode: runId === null ? 'read' : 'lock' } as const
-    const rows: readonly PricedRow[] = await withRetries(() =>
+    const chunk = { modelName, after, until, limit: rowsPerChunk }
+    const page: PricedPage = await withRetries((attempt) =>
       inTransaction(pool, runId === null ? beginReading : beginChanging, async (client) => {
-        const priced = (await readRepriceRows(client, request)).map((row) => priceRow(row, pricer))
+        // Rows are locked only where somebody was at them: what keeps its cost is not to be written at all.
+        const request: PageRequest = { ...chunk, mode: attempt > 1 && runId !== null ? 'lock' : 'read' }
+        const { rows, last } = await readRepricePage(client, request)
+        const priced = rows.map((row) => ({ ...row, newCost: pricer.price(row.call) ?? noCost }))
         if (runId !== null) await changeRows(client, priced, runId)
-        return priced
+        return { priced, last }
       }),
     )
-    yield rows
-    after = rows.length === rowsPerChunk ? rows.at(-1) : undefined
+    yield page.priced
+    after = page.last
   }
-}
-
-function priceRow(row: RepriceRow, pricer: Pricer): PricedRow {
-  return { ...row, newCost: pricer.price(row.call) ?? noCost }
 }
 
 async function changeRows(client: pg.ClientBase, rows: readonly PricedRow[], runId: number): Promise<void> {
   const changed = rows.filter(isChanged)
-  if (changed.length > 0) await updateCosts(client, changed)
+  const written = changed.length > 0 ? await updateCosts(client, changed) : 0
+  if (written < changed.length) throw new RowsChanged()
   const sums = new CostSums()
   for (const row of rows) sums.add(row)
   const { calls, oldCost, newCost, oldUnpriced, newUnpriced } = sums
@@ -133,13 +139,14 @@ async function changeRows(client: pg.ClientBase, rows: readonly PricedRow[], run
   await client.query(updateRun, [runId, calls, sums.changed, ...costs, oldUnpriced, newUnpriced])
 }
 
-async function withRetries<T>(work: () => Promise<T>): Promise<T> {
+async function withRetries<T>(work: (attempt: number) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await work()
+      return await work(attempt)
     } catch (error) {
-      if (attempt === attempts || !inTheWay.has(toExportError(error).reason)) throw error
-      await sleep(attempt * pauseMs)
+      const isAboutRows = error instanceof RowsChanged
+      if (attempt === attempts || !(isAboutRows || inTheWay.has(toExportError(error).reason))) throw error
+      if (!isAboutRows) await sleep(attempt * pauseMs)
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { CostSource } from '../usage/usage-record.js'
 import type { BillableUsage } from './billable-usage.js'
 import type { CallCost } from './call-cost.js'
 import type { ContextTier, Price, TokenKind, TokenRates } from './price.js'
@@ -35,10 +36,7 @@ const microsecondsPerHour = 3_600_000_000n
 const largestPicoUsd = 9_000_000_000_000_000_000n
 
 /** The three parts of what a usage costs at a price; null where the price does not say what something in it costs. */
-export function charge(
-  usage: BillableUsage,
-  price: Price,
-): Pick<CallCost, 'input' | 'output' | 'other' | 'total'> | null {
+export function charge(usage: BillableUsage, price: Price, source: CostSource): CallCost | null {
   const rates = ratesFor(price, usage.inputTokens)
   const audio = chargeAudio(usage, price)
   const isByHour = audio !== null && usage.audioSeconds > 0
@@ -50,7 +48,7 @@ export function charge(
   if (usage.audioSeconds > 0 && audio === null && input === 0n && output === 0n) return null
   const inputAndAudio = input + (audio ?? 0n)
   const total = inputAndAudio + output + other
-  return total > largestPicoUsd ? null : { input: inputAndAudio, output, other, total }
+  return total > largestPicoUsd ? null : { total, input: inputAndAudio, output, other, source }
 }
 
 function ratesFor({ rates, contextTiers }: Price, inputTokens: number): TokenRates {

@@ -71,8 +71,7 @@ export class Pricer {
     for (const { source, schedule } of this.#pricesOf(model)) {
       const price = schedule.priceAt(call.timestamp)
       if (price === undefined) continue
-      const cost = charge(usage, price)
-      return cost && { ...cost, source: source.costSource }
+      return charge(usage, price, source.costSource)
     }
     return null
   }

@@ -45,7 +45,7 @@ describe('the list', () => {
           const outputTokens = isEmbedding ? 0 : counts.outputTokens
           const call = pricedCall({ provider, modelName: id, timestamp, ...counts, outputTokens })
           const usage = countBillable(call, {})
-          const cost = price && usage && charge(usage, price)
+          const cost = price && usage && charge(usage, price, 'list')
           const theirs = theirCost(call, listed)
           const isSame = cost ? Math.abs(Number(cost.total) / 1e12 - theirs) <= theirs * 1e-9 + 2e-12 : theirs === 0
           if (!isSame) differing.push(`${provider} ${id}: ${cost?.total}, and by the library ${theirs}`)
@@ -84,7 +84,7 @@ describe('the list', () => {
 
   it.each([
     ['ollama', 'gpt-oss:120b-cloud', 'runs on servers of Ollama'],
-    ['ollama-cloud', 'gpt-oss:120b', 'does as well'],
+    ['ollama_cloud', 'gpt-oss:120b', 'does as well'],
     ['openai', 'a-model-of-next-year', 'is not in it'],
     ['openai', 'gpt-oss-20b', 'may be served by anybody'],
     ['nobody', 'gpt-4o', 'is of a provider that is not in it'],

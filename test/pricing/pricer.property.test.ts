@@ -87,7 +87,7 @@ describe('a cost by any price table', () => {
     fc.assert(
       fc.property(price, call, (table, priced) => {
         const usage = countBillable(priced, JSON.parse(priced.rawUsage ?? '{}'))
-        const cost = usage && charge({ ...usage, audioSeconds: 0 }, table)
+        const cost = usage && charge({ ...usage, audioSeconds: 0 }, table, 'list')
         if (!usage || !cost) return
         const { output, reasoning, outputAudio } = usage.tokens
         const { rates: to } = table
