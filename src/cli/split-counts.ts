@@ -79,7 +79,12 @@ function describeNone({ table, skipped }: SplitCountsPreview, direction: 'split'
 }
 
 function describePreview({ table, done, rows, skipped, droppedColumns }: SplitCountsPreview): string {
-  const moved = done === 'restored' ? `${rows} rows get their old counts back` : `${rows} rows are split`
+  const moved = {
+    split: `${rows} rows are split`,
+    restored: `${rows} rows get their old counts back`,
+    dropped: 'all rows are split already',
+    none: 'nothing to do',
+  }[done]
   const left = skipped > 0 ? `, ${skipped} of other roles stay as they are` : ''
   const dropped = droppedColumns.length > 0 ? `; ${droppedColumns.join(', ')} are dropped` : ''
   return printable(`${table}: ${moved}${left}${dropped}. The table is locked until that is done.`)

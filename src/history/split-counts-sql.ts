@@ -95,31 +95,32 @@ export function moveCounts(split: SplitTable, unknownRole: SplitCountsOptions['u
   return `update ${split.table.sql} set\n  ${assignments.join(',\n  ')}\nwhere ${side} is not null\n  and (${moved})`
 }
 
-/** Sums of the moves per role and in total. */
-function sums(split: SplitTable, moves: readonly Move[]): string {
-  const columns = moves.map(
-    ({ value, added }, i) => `(${value})::numeric as value${i}, (${added})::numeric as added${i}`,
-  )
-  const totals = moves.map(
-    (_, i) => `coalesce(sum(value${i}), 0) as value${i}, coalesce(sum(added${i}), 0) as added${i}`,
-  )
+/** Sums of the columns per role and in total. */
+function sums(split: SplitTable, columns: readonly { readonly as: string; readonly sql: string }[]): string {
+  const values = columns.map(({ as, sql }) => `(${sql})::numeric as ${as}`)
+  const totals = columns.map(({ as }) => `coalesce(sum(${as}), 0) as ${as}`)
   return `select coalesce(label, 'total') as label, count(*) as rows, ${totals.join(', ')}
-from (select ${labelOf(split)} as label, ${columns.join(', ')} from ${split.table.sql}) as counts
+from (select ${labelOf(split)} as label, ${values.join(', ')} from ${split.table.sql}) as counts
 group by rollup (label)`
 }
 
-/** Remembers the sums until the transaction ends. */
+/** Remembers the sums, and what is to be added to them, until the transaction ends. */
 export function rememberSums(split: SplitTable, moves: readonly Move[]): string {
-  return `create temporary table ${before.replace('pg_temp.', '')} on commit drop as\n${sums(split, moves)}`
+  const columns = moves.flatMap(({ value, added }, i) => [
+    { as: `value${i}`, sql: value },
+    { as: `added${i}`, sql: added },
+  ])
+  return `create temporary table ${before.replace('pg_temp.', '')} on commit drop as\n${sums(split, columns)}`
 }
 
 /** The sums now, by role, each with whether they are those of before and what was to be added. */
 export function compareSums(split: SplitTable, moves: readonly Move[]): string {
   const isEqual = moves.map((_, i) => `now.value${i} = before.value${i} + before.added${i}`)
+  const columns = moves.map(({ value }, i) => ({ as: `value${i}`, sql: value }))
   return `select label, now.rows::float8 as rows, now.rows = before.rows and ${isEqual.join(' and ')} as "isEqual",
   ${moves.map((_, i) => `now.value${i}::text as value${i}`).join(', ')}
 from ${before} as before
-full join (${sums(split, moves)}) as now using (label)
+full join (${sums(split, columns)}) as now using (label)
 order by label = 'total', label`
 }
 
