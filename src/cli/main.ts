@@ -2,13 +2,23 @@
 import { Command, CommanderError } from 'commander'
 import { loadDotEnv } from '../config.js'
 import { createDeadLettersCommand } from './dead-letters.js'
+import { createEraseCommand } from './erase.js'
+import { createExportCommand } from './export.js'
 import { createMigrateCommand } from './migrate.js'
+import { createPruneCommand } from './prune.js'
 import { createVerifyCommand } from './verify.js'
 
 const program = new Command('tokenledger')
   .description('Every LLM call, who made it and what it cost: one row each, in your own PostgreSQL.')
   .showHelpAfterError('(tokenledger --help lists the commands)')
-const commands = [createMigrateCommand(), createVerifyCommand(), createDeadLettersCommand()]
+const commands = [
+  createMigrateCommand(),
+  createVerifyCommand(),
+  createDeadLettersCommand(),
+  createPruneCommand(),
+  createEraseCommand(),
+  createExportCommand(),
+]
 for (const command of commands) program.addCommand(command)
 for (const command of [program, ...commands, ...commands.flatMap((parent) => parent.commands)]) command.exitOverride()
 

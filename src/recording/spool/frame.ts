@@ -13,6 +13,9 @@ export type FramesRead = {
   readonly damaged: number
 }
 
+/** A frame, or bytes where one should be and none can be read. */
+export type Piece = { readonly bytes: Buffer; readonly payload: Buffer | undefined }
+
 /** A text with what it takes to find it again among damaged bytes, and to know that it is undamaged: magic, CRC-32 of what follows, length, UTF-8. */
 export function encodeFrame(text: string): Buffer {
   const length = Buffer.byteLength(text)
@@ -28,17 +31,21 @@ export function encodeFrame(text: string): Buffer {
 export function readFrames(bytes: Buffer): FramesRead {
   const payloads: Buffer[] = []
   let damaged = 0
-  for (let position = 0; position < bytes.length; ) {
-    const payload = payloadAt(bytes, position)
-    if (payload === undefined) {
-      damaged += 1
-      position = nextMagic(bytes, position + 1)
-    } else {
-      payloads.push(payload)
-      position += headBytes + payload.length
-    }
+  for (const { payload } of piecesOf(bytes)) {
+    if (payload === undefined) damaged += 1
+    else payloads.push(payload)
   }
   return { payloads, damaged }
+}
+
+/** All of `bytes`, in order. */
+export function* piecesOf(bytes: Buffer): Generator<Piece> {
+  for (let position = 0; position < bytes.length; ) {
+    const payload = payloadAt(bytes, position)
+    const end = payload === undefined ? nextMagic(bytes, position + 1) : position + headBytes + payload.length
+    yield { payload, bytes: bytes.subarray(position, end) }
+    position = end
+  }
 }
 
 function payloadAt(bytes: Buffer, position: number): Buffer | undefined {
