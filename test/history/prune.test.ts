@@ -57,9 +57,10 @@ test('the boundary is a midnight of the reporting zone, and a call at that very 
 
   await prune(database.pool, boundary)
 
-  const [start] = await database.query(`select to_char($1::timestamptz at time zone 'America/New_York', 'HH24:MI') as at`, [
-    boundary.startsAt,
-  ])
+  const [start] = await database.query(
+    `select to_char($1::timestamptz at time zone 'America/New_York', 'HH24:MI') as at`,
+    [boundary.startsAt],
+  )
   expect(start?.at).toBe('00:00')
   expect(await database.query('select model_name from token_usage_logs')).toEqual([{ model_name: 'first kept' }])
   expect(await sumsOf('true')).toMatchObject([{ model_name: 'first kept' }])
@@ -194,7 +195,10 @@ test('tables that stay locked are named with who locks them, and nothing is chan
 
   const pruning = prune(database.pool, await findPruneBoundary(database.pool, 30))
 
-  await expect(pruning).rejects.toMatchObject({ code: 'TOKENLEDGER_LOCKED', message: expect.stringMatching(/stay locked, by process \d+/) })
+  await expect(pruning).rejects.toMatchObject({
+    code: 'TOKENLEDGER_LOCKED',
+    message: expect.stringMatching(/stay locked, by process \d+/),
+  })
   expect(await database.query('select pruned_before from token_usage_settings')).toEqual([{ pruned_before: null }])
   other.release(true)
 }, 30_000)
