@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
 import { whileWritersWait } from '../postgres/transaction.js'
-import { eraseFromSpool, type SpoolFindings } from '../recording/spool/erase-from-spool.js'
-import { findSpellings, requirePerson, type SearchOptions } from './user-data.js'
+import { eraseFromSpool, type SpoolFindings, searchSpool } from '../recording/spool/erase-from-spool.js'
+import { findSpellings, inSpool, requirePerson, type SearchOptions } from './user-data.js'
 
 export type EraseOptions = SearchOptions & {
   /** Rows and daily sums are kept, under a name that tells nothing and without what else may lead to the user. */
@@ -93,10 +93,13 @@ const noteSpooled = `
  */
 export async function eraseUser(pool: pg.Pool, user: string, options: EraseOptions = {}): Promise<ErasureReceipt> {
   requirePerson(user)
+  const { spoolDir } = options
+  // One that cannot be used is said before anything is changed.
+  inSpool(spoolDir, (path) => searchSpool(path, { user }))
   const anonymizedAs = options.anonymize ? `erased-${randomBytes(6).toString('hex')}` : null
   const erased = await whileWritersWait(pool, (client) => erase(client, user, anonymizedAs))
   // Only now: what is in a spool is refused already, and is still there to be found if this goes no further.
-  const spool = options.spoolDir === undefined ? null : eraseFromSpool(options.spoolDir, { user })
+  const spool = inSpool(spoolDir, (path) => eraseFromSpool(path, { user }))
   if (spool && spool.records > 0) {
     await pool.query(noteSpooled, [erased.userHash, erased.erasedAt, spool.records])
   }

@@ -54,7 +54,7 @@ export async function findUserData(pool: pg.Pool, user: string, { spoolDir }: Se
   return inTransaction(pool, begin, async (client) => {
     const spellings = await findSpellings(client, user)
     const { rows } = await client.query(selectCounts, [spellings, user])
-    return { spellings, ...rows[0], spool: spoolDir === undefined ? null : searchSpool(spoolDir, { user }) }
+    return { spellings, ...rows[0], spool: inSpool(spoolDir, (path) => searchSpool(path, { user })) }
   })
 }
 
@@ -62,6 +62,19 @@ export async function findUserData(pool: pg.Pool, user: string, { spoolDir }: Se
 export async function findSpellings(client: pg.ClientBase, user: string): Promise<string[]> {
   const { rows } = await client.query<{ user_email: string }>(selectSpellings, [user])
   return rows.map(({ user_email }) => user_email)
+}
+
+/** What `work` finds in a spool; null where there is none to look at. Throws a sentence where it is not safe to use. */
+export function inSpool(spoolDir: string | undefined, work: (path: string) => SpoolFindings): SpoolFindings | null {
+  if (spoolDir === undefined) return null
+  try {
+    return work(spoolDir)
+  } catch (error) {
+    throw new TokenLedgerError(
+      'TOKENLEDGER_SPOOL',
+      `The spool in ${spoolDir} cannot be looked through: ${(error as Error).message}. Run this as the user that the app runs as, or without TOKEN_LOG_SPOOL_DIR.`,
+    )
+  }
 }
 
 /** Throws for what stands for nobody: an empty text, and the name of all whom nobody knows. */

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { inTransaction } from '../postgres/transaction.js'
 import { type SpoolFindings, searchSpool } from '../recording/spool/erase-from-spool.js'
-import { findSpellings, requirePerson, type SearchOptions } from './user-data.js'
+import { findSpellings, inSpool, requirePerson, type SearchOptions } from './user-data.js'
 
 /** What is left of a user after the last erasure. */
 export type ErasureVerification = {
@@ -82,7 +82,7 @@ export async function verifyErasure(
     return { ...rows[0], erasedAt, mentions: await countMentions(client, spellings, user) }
   })
   const until = left.erasedAt === null ? undefined : Date.parse(left.erasedAt)
-  const spool = spoolDir === undefined ? null : searchSpool(spoolDir, { user, until })
+  const spool = inSpool(spoolDir, (path) => searchSpool(path, { user, until }))
   const found = [left.rows, left.dailySums, left.deadLetters, left.mentions ?? 0, ...Object.values(spool ?? {})]
   return { ...left, spool, isComplete: found.every((count) => count === 0) }
 }

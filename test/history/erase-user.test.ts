@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -145,6 +145,7 @@ test('an erasure with the spool takes the frames out of what nobody writes, and 
   leaveInSpool([mine[0], kept[0], mine[1], kept[1]] as UsageRecord[])
   leaveInSpool([recordOf(ann)])
   leaveInSpool([recordOf(ann)], 'running')
+  writeFileSync(join(spoolDir, 'of-a-killed-erasure.spool.part'), ann)
   const found = await findUserData(database.pool, ann, { spoolDir })
 
   const receipt = await eraseUser(database.pool, ann, { spoolDir })
@@ -276,6 +277,17 @@ test('the hash is of this database alone, the same for every spelling, and nothi
   expect(JSON.stringify(receipts).toLowerCase()).not.toContain('ann')
   expect(await textOfDatabase(database)).not.toContain('ann@')
   await other.drop()
+})
+
+test('a spool that is not safe to use is said before anything is erased', async () => {
+  await write([recordOf(ann)])
+  symlinkSync(directory, spoolDir)
+
+  const erasing = eraseUser(database.pool, ann, { spoolDir })
+
+  await expect(erasing).rejects.toMatchObject({ code: 'TOKENLEDGER_SPOOL' })
+  expect(await usersOf('token_usage_logs')).toEqual([ann])
+  expect(await database.query('select from token_erasures')).toEqual([])
 })
 
 test.each(['', '  ', 'anonymous', ' Anonymous '])('nobody is erased by the name %j', async (user) => {
