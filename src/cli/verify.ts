@@ -68,7 +68,7 @@ function describeSums({ differences, firstDifferences }: Verification, repaired:
 function describeRefusals({ prunedBefore, unprunedRows, erasures, expired, erased }: Refusals): string[] {
   const unpruned = unprunedRows > 0 ? `; ${unprunedRows} rows are still there: run tokenledger prune again` : ''
   const pruned = `rows of before ${prunedBefore}; ${expired} came too late and were refused${unpruned}`
-  const lateCalls = `${erasures} times a user; ${erased} of their rows came later and were refused`
+  const lateCalls = `${erasures} erasures of users; ${erased} rows of theirs came later and were refused`
   return [
     ...(prunedBefore === null ? [] : [line('pruned', pruned)]),
     ...(erasures === 0 ? [] : [line('erased', lateCalls)]),

@@ -79,5 +79,5 @@ test('verify tells of what keeps rows out', async () => {
   const { stdout } = await run('verify')
 
   expect(stdout).toMatch(/\npruned {8}rows of before \d{4}-.*; 0 came too late and were refused\n/)
-  expect(stdout).toContain('\nerased        1 times a user; 0 of their rows came later and were refused\n')
+  expect(stdout).toContain('\nerased        1 erasures of users; 0 rows of theirs came later and were refused\n')
 })
