@@ -6,6 +6,19 @@ create domain token_price_usd as numeric
   constraint token_price_usd_places CHECK ((scale(VALUE) <= 12))
   constraint token_price_usd_range CHECK (((VALUE >= (0)::numeric) AND (VALUE <= (1000000)::numeric)));
 
+create table token_erasures (
+  user_hash text not null,
+  erased_at timestamp with time zone not null,
+  anonymized boolean not null,
+  usage_rows bigint not null,
+  daily_sums bigint not null,
+  dead_letters bigint not null,
+  spooled bigint not null default 0,
+  refused bigint not null default 0,
+  constraint token_erasures_pkey PRIMARY KEY (user_hash, erased_at)
+);
+CREATE INDEX token_erasures_erased_at ON public.token_erasures USING btree (erased_at);
+
 create table token_prices (
   id bigint not null,
   provider text not null,
@@ -92,6 +105,7 @@ create table token_usage_dead_letters (
   record json not null,
   constraint token_usage_dead_letters_pkey PRIMARY KEY (event_id)
 );
+CREATE TRIGGER token_usage_dead_letters_insert_refuse BEFORE INSERT ON token_usage_dead_letters FOR EACH ROW EXECUTE FUNCTION token_usage_refuse_dead_letter();
 
 create table token_usage_logs (
   id integer not null default nextval('token_usage_logs_id_seq'::regclass),
@@ -129,6 +143,7 @@ CREATE INDEX idx_user_timestamp ON public.token_usage_logs USING btree (user_ema
 CREATE UNIQUE INDEX token_usage_logs_event_id_key ON public.token_usage_logs USING btree (event_id);
 CREATE TRIGGER token_usage_logs_delete AFTER DELETE ON token_usage_logs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('-1');
 CREATE TRIGGER token_usage_logs_insert AFTER INSERT ON token_usage_logs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('1');
+CREATE TRIGGER token_usage_logs_insert_refuse AFTER INSERT ON token_usage_logs REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION token_usage_refuse_rows();
 CREATE TRIGGER token_usage_logs_truncate AFTER TRUNCATE ON token_usage_logs FOR EACH STATEMENT EXECUTE FUNCTION token_usage_clear_sums();
 CREATE TRIGGER token_usage_logs_update_1_lock AFTER UPDATE ON token_usage_logs REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION token_usage_lock_sums();
 CREATE TRIGGER token_usage_logs_update_2_subtract AFTER UPDATE ON token_usage_logs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('-1');
@@ -156,6 +171,9 @@ create table token_usage_migrations (
 create table token_usage_settings (
   only_row boolean not null default true,
   time_zone text not null default 'UTC'::text,
+  pruned_before timestamp with time zone,
+  expired bigint not null default 0,
+  erasure_salt text not null default replace(((gen_random_uuid())::text || (gen_random_uuid())::text), '-'::text, ''::text),
   constraint token_usage_settings_only_row_check CHECK (only_row),
   constraint token_usage_settings_pkey PRIMARY KEY (only_row),
   constraint token_usage_settings_time_zone_check CHECK ((('1970-01-01 00:00:00+00'::timestamp with time zone AT TIME ZONE time_zone) IS NOT NULL))
@@ -246,8 +264,12 @@ CREATE OR REPLACE FUNCTION public.token_usage_clear_sums()
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
 AS $function$
+declare
+  boundary constant timestamptz := coalesce((select pruned_before from token_usage_settings), '-infinity');
+  zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
 begin
-  delete from token_usage_daily;
+  delete from token_usage_daily
+  where day >= (boundary at time zone zone)::date;
 
   return null;
 end
@@ -264,6 +286,7 @@ AS $function$
 declare
   direction constant integer := tg_argv[0];
   zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
+  boundary constant timestamptz := coalesce((select pruned_before from token_usage_settings), '-infinity');
 begin
   insert into token_usage_daily as sums (
     day, user_email, provider, model_name, request_type, operation, project,
@@ -297,6 +320,7 @@ begin
     min(timestamp),
     max(timestamp)
   from changed
+  where timestamp >= boundary
   group by 1, 2, 3, 4, 5, 6, 7
   order by 1, 2, 3, 4, 5, 6, 7
   on conflict (day, user_email, provider, model_name, request_type, operation, project) do update
@@ -331,6 +355,7 @@ begin
     and sums.request_type = changed.request_type
     and sums.operation = coalesce(changed.operation, '')
     and sums.project = coalesce(changed.project, '')
+    and changed.timestamp >= boundary
     and sums.requests = 0;
 
   -- Three hours to each side of the day let an index be used where a change of the clock falls on midnight.
@@ -365,6 +390,7 @@ begin
       min(timestamp) as first_at,
       max(timestamp) as last_at
     from changed
+    where timestamp >= boundary
     group by 1, 2, 3, 4, 5, 6, 7
   ) as gone
   where sums.day = gone.day
@@ -381,6 +407,26 @@ end
 $function$
 -- may be called by: owner=X
 
+CREATE OR REPLACE FUNCTION public.token_usage_dead_letter_time(record json)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select to_timestamp(substring(record::text from '"timestamp"\s*:\s*(\d{1,15})')::float8 / 1000)
+$function$
+
+CREATE OR REPLACE FUNCTION public.token_usage_dead_letter_user(record json)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select
+    ('"' || regexp_replace(
+      substring(record::text from '"userEmail"\s*:\s*"((?:[^"\\]|\\.)*)"'),
+      '\\u(0000|d[89a-f][0-9a-f]{2})', '', 'gi'
+    ) || '"')::json #>> '{}'
+$function$
+
 CREATE OR REPLACE FUNCTION public.token_usage_lock_sums()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -390,6 +436,7 @@ AS $function$
 #variable_conflict use_variable
 declare
   zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
+  boundary constant timestamptz := coalesce((select pruned_before from token_usage_settings), '-infinity');
 begin
   insert into token_usage_daily as sums (
     day, user_email, provider, model_name, request_type, operation, project, first_at, last_at
@@ -411,6 +458,7 @@ begin
     select timestamp, user_email, provider, model_name, request_type, operation, project
     from after
   ) as changed
+  where timestamp >= boundary
   group by 1, 2, 3, 4, 5, 6, 7
   order by 1, 2, 3, 4, 5, 6, 7
   on conflict (day, user_email, provider, model_name, request_type, operation, project) do update
@@ -429,10 +477,12 @@ AS $function$
 #variable_conflict use_variable
 declare
   zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
+  boundary constant timestamptz := coalesce((select pruned_before from token_usage_settings), '-infinity');
 begin
   lock table token_usage_logs in share row exclusive mode;
 
-  delete from token_usage_daily;
+  delete from token_usage_daily
+  where day >= (boundary at time zone zone)::date;
 
   insert into token_usage_daily (
     day, user_email, provider, model_name, request_type, operation, project,
@@ -466,11 +516,126 @@ begin
     min(timestamp),
     max(timestamp)
   from token_usage_logs
+  where timestamp >= boundary
   group by 1, 2, 3, 4, 5, 6, 7
   order by 1, 2, 3, 4, 5, 6, 7;
 end
 $function$
 
+CREATE OR REPLACE FUNCTION public.token_usage_refuse_dead_letter()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  last_erasure constant timestamptz := (
+    select max(erased_at)
+    from token_erasures
+    where user_hash = token_usage_user_hash(token_usage_dead_letter_user(new.record))
+  );
+begin
+  -- One that does not tell its time may be of before.
+  if last_erasure is null or token_usage_dead_letter_time(new.record) > last_erasure then
+    return new;
+  end if;
+
+  update token_erasures
+  set refused = refused + 1
+  where user_hash = token_usage_user_hash(token_usage_dead_letter_user(new.record))
+    and erased_at = last_erasure;
+
+  return null;
+end
+$function$
+-- may be called by: owner=X
+
+CREATE OR REPLACE FUNCTION public.token_usage_refuse_rows()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+#variable_conflict use_variable
+declare
+  boundary constant timestamptz := (select pruned_before from token_usage_settings);
+  last_erasure constant timestamptz := (select max(erased_at) from token_erasures);
+  horizon constant timestamptz := greatest(boundary, last_erasure);
+  erased record;
+  refused bigint;
+begin
+  if horizon is null or not exists (select from inserted where inserted.timestamp <= horizon) then
+    return null;
+  end if;
+
+  delete from token_usage_logs as calls
+  using inserted
+  where calls.id = inserted.id
+    and inserted.timestamp < boundary
+    and calls.timestamp < boundary;
+
+  get diagnostics refused = row_count;
+
+  if refused > 0 then
+    update token_usage_settings set expired = token_usage_settings.expired + refused;
+  end if;
+
+  for erased in
+    select candidates.user_email, erasures.user_hash, max(erasures.erased_at) as erased_at
+    from (select distinct inserted.user_email from inserted where inserted.timestamp <= last_erasure) as candidates
+    join token_erasures as erasures on erasures.user_hash = token_usage_user_hash(candidates.user_email)
+    group by 1, 2
+    order by 2, 1
+  loop
+    delete from token_usage_logs as calls
+    using inserted
+    where calls.id = inserted.id
+      and inserted.user_email = erased.user_email
+      and inserted.timestamp <= erased.erased_at
+      and calls.user_email = erased.user_email
+      and calls.timestamp <= erased.erased_at;
+
+    get diagnostics refused = row_count;
+
+    update token_erasures as erasures
+    set refused = erasures.refused + refused
+    where erasures.user_hash = erased.user_hash
+      and erasures.erased_at = erased.erased_at
+      and refused > 0;
+  end loop;
+
+  return null;
+end
+$function$
+-- may be called by: owner=X
+
+CREATE OR REPLACE FUNCTION public.token_usage_user_hash(user_email text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select encode(sha256(convert_to(erasure_salt || token_usage_user_key(user_email), 'UTF8')), 'hex')
+  from token_usage_settings
+$function$
+
+CREATE OR REPLACE FUNCTION public.token_usage_user_key(user_email text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select lower(btrim(user_email, E' \t\r\n'))
+$function$
+
+comment on table public.token_erasures is 'Who was erased, as hashes: calls that these users made up to then are refused. One row for each erasure, also its receipt.';
+comment on table column public.token_erasures.anonymized is 'True where the rows were kept under a name that tells nothing.';
+comment on table column public.token_erasures.daily_sums is 'How many rows of token_usage_daily were.';
+comment on table column public.token_erasures.dead_letters is 'How many dead letters were removed.';
+comment on table column public.token_erasures.erased_at is 'When the user was erased: calls up to this time are refused, later ones are recorded.';
+comment on table column public.token_erasures.refused is 'How often a record of this user came later and was refused.';
+comment on table column public.token_erasures.spooled is 'How many records were removed from the spool of the machine that erased.';
+comment on table column public.token_erasures.usage_rows is 'How many rows of token_usage_logs were removed, or given another name.';
+comment on table column public.token_erasures.user_hash is 'SHA-256 of the salt of token_usage_settings and the user in lower case without surrounding blanks, in hexadecimal.';
 comment on type public.token_price_text is 'A range of texts, for the constraint of token_prices.';
 comment on type public.token_price_usd is 'A price in US dollars, from 0 to 1,000,000 with at most 12 decimal places.';
 comment on table public.token_prices is 'Your own prices, which go before the list that comes along. Dated and appended; a price is ended and never changed.';
@@ -568,6 +733,8 @@ comment on table column public.token_usage_daily.requests is 'Number of calls; a
 comment on table column public.token_usage_daily.unknown is 'Number of calls whose token counts nobody knows.';
 comment on table column public.token_usage_daily.unpriced is 'Number of calls without a cost, or with one that is not a number.';
 comment on table column public.token_usage_daily.user_email is 'Who made the calls.';
+comment on function public.token_usage_dead_letter_time(json) is 'The time of the call of a dead letter''s record; null where it tells none.';
+comment on function public.token_usage_dead_letter_user(json) is 'The user of a dead letter''s record; null where it names none.';
 comment on table public.token_usage_dead_letters is 'Usage records that token_usage_logs refused, whole, with the reason.';
 comment on table column public.token_usage_dead_letters.code is 'SQLSTATE of the refusal.';
 comment on table column public.token_usage_dead_letters.event_id is 'The event_id that the row would have had.';
@@ -618,9 +785,16 @@ comment on table column public.token_usage_migrations.applied_at is 'When it was
 comment on table column public.token_usage_migrations.name is 'Name of the file.';
 comment on table column public.token_usage_migrations.sha256 is 'Of the file as it was applied, with plain line feeds.';
 comment on function public.token_usage_rebuild_daily() is 'Counts token_usage_daily anew from the rows. Writers wait until the transaction ends; readers do not. Call it at isolation level read committed.';
+comment on function public.token_usage_refuse_dead_letter() is 'Keeps a dead letter out whose user was erased after the call.';
+comment on function public.token_usage_refuse_rows() is 'Takes rows away again, as they are inserted, that were pruned or erased.';
 comment on table public.token_usage_settings is 'Settings that hold for every process that uses this database: one row.';
+comment on table column public.token_usage_settings.erasure_salt is 'Goes into the hashes of token_erasures, so that they are of use in this database only. Never to be changed.';
+comment on table column public.token_usage_settings.expired is 'How often a row of before pruned_before came and was refused.';
 comment on table column public.token_usage_settings.only_row is 'Always true: there is one row.';
+comment on table column public.token_usage_settings.pruned_before is 'Start of the first day whose rows are kept: rows of earlier calls were pruned and are refused, and the sums of earlier days stay as they are. Null where nothing was ever pruned. Moved by "tokenledger prune", forwards only.';
 comment on table column public.token_usage_settings.time_zone is 'The reporting time zone, which decides what a day is. Changed by "tokenledger migrate --time-zone", never by hand: the daily sums change with it.';
+comment on function public.token_usage_user_hash(pg_catalog.text) is 'The user_hash of a user, whatever the spelling.';
+comment on function public.token_usage_user_key(pg_catalog.text) is 'What all spellings of a user have in common: lower case, no surrounding blanks.';
 comment on view public.token_usage_users is 'What each user has used so far.';
 comment on view column public.token_usage_users.aborted is 'Number of calls that were broken off.';
 comment on view column public.token_usage_users.cache_read_tokens is 'Part of input_tokens that came from a cache.';

@@ -58,6 +58,10 @@ export type ServerConfig = {
   readonly host: string
   /** `TOKENLEDGER_ADMIN_TOKEN`. */
   readonly adminToken?: string
+  /** `TOKEN_LOG_RETENTION_DAYS`: rows of before that many full days are pruned once a day; none by default. */
+  readonly retentionDays?: number
+  /** `TOKEN_LOG_RETENTION_KEEP_DAILY`: their daily sums stay; false by default. */
+  readonly retentionKeepsDaily: boolean
   readonly problems: readonly string[]
 }
 
@@ -123,7 +127,27 @@ export function readServerConfig(environment: Environment = process.env): Server
   const adminToken = environment.TOKENLEDGER_ADMIN_TOKEN?.trim() || undefined
   const port = wholeNumber({ name: 'PORT', value: environment.PORT, fallback: 3000, min: 0, max: 65_535 }, problems)
   const host = environment.HOST?.trim() || (adminToken ? '0.0.0.0' : '127.0.0.1')
-  return Object.freeze({ port, host, adminToken, problems: Object.freeze(problems) })
+  const keepDaily = environment.TOKEN_LOG_RETENTION_KEEP_DAILY
+  return Object.freeze({
+    port,
+    host,
+    adminToken,
+    retentionDays: retentionDaysOf(environment.TOKEN_LOG_RETENTION_DAYS, problems),
+    retentionKeepsDaily: switchValue('TOKEN_LOG_RETENTION_KEEP_DAILY', keepDaily, problems),
+    problems: Object.freeze(problems),
+  })
+}
+
+// What cannot be read prunes nothing: rows that went too early do not come back.
+function retentionDaysOf(value: string | undefined, problems: string[]): number | undefined {
+  const text = value?.trim()
+  if (!text) return undefined
+  const days = Number(text)
+  if (/^\d+$/.test(text) && days >= 1 && days <= 36_500) return days
+  problems.push(
+    `TOKEN_LOG_RETENTION_DAYS is ${quote(value)}, which is not a whole number from 1 to 36500; nothing is pruned`,
+  )
+  return undefined
 }
 
 /** Adds the variables of a `.env` file in the working directory to the environment; those already set stay. */

@@ -18,7 +18,8 @@ const mayImport: Record<string, readonly string[]> = {
   execution: ['usage', 'extractors', 'recording', 'capture'],
   middleware: ['recording', 'budgets'],
   postgres: ['usage', 'pricing', 'recording', 'config.ts'],
-  history: ['usage', 'pricing', 'extractors', 'postgres'],
+  // Of recording the spool only: whoever is erased is erased there as well.
+  history: ['usage', 'pricing', 'extractors', 'recording', 'postgres'],
   'create-usage-logger.ts': ['*'],
   'index.ts': ['*'],
   cli: ['*'],

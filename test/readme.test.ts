@@ -39,6 +39,8 @@ describe('the table of settings in the README', () => {
       LITELLM_DATABASE_URL: config.liteLlmDatabaseUrl ?? 'DATABASE_URL',
       PGSSLMODE: config.sslEnvironment.mode ?? 'none',
       PGSSLROOTCERT: config.sslEnvironment.rootCertificate ?? 'none',
+      TOKEN_LOG_RETENTION_DAYS: readServerConfig({}).retentionDays ?? 'none',
+      TOKEN_LOG_RETENTION_KEEP_DAILY: readServerConfig({}).retentionKeepsDaily,
       TOKENLEDGER_ADMIN_TOKEN: readServerConfig({}).adminToken ?? 'none',
     }
     const defaults = Object.fromEntries(settings.map(({ name, fallback }) => [name, fallback.replaceAll('`', '')]))

@@ -3,9 +3,12 @@ import { Command, CommanderError } from 'commander'
 import { loadDotEnv } from '../config.js'
 import { createBackfillCommand } from './backfill.js'
 import { createDeadLettersCommand } from './dead-letters.js'
+import { createEraseCommand } from './erase.js'
+import { createExportCommand } from './export.js'
 import { createImportCommand } from './import.js'
 import { createMigrateCommand } from './migrate.js'
 import { createPricesCommand } from './prices.js'
+import { createPruneCommand } from './prune.js'
 import { createRepriceCommand } from './reprice.js'
 import { createSplitCountsCommand } from './split-counts.js'
 import { createVerifyCommand } from './verify.js'
@@ -22,6 +25,9 @@ const commands = [
   createSplitCountsCommand(),
   createBackfillCommand(),
   createImportCommand(),
+  createPruneCommand(),
+  createEraseCommand(),
+  createExportCommand(),
 ]
 for (const command of commands) program.addCommand(command)
 for (const command of [program, ...commands, ...commands.flatMap((parent) => parent.commands)]) command.exitOverride()

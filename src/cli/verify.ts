@@ -1,5 +1,11 @@
 import { Command } from 'commander'
-import { type DailySumsDifference, repairDailySums, type Verification, verify } from '../postgres/verify.js'
+import {
+  type DailySumsDifference,
+  type Refusals,
+  repairDailySums,
+  type Verification,
+  verify,
+} from '../postgres/verify.js'
 import { printable } from './printable.js'
 import { withDatabase } from './with-database.js'
 
@@ -36,6 +42,7 @@ function describe(result: Verification, repaired: number): string {
   return [
     line('rows', `${rows}, of which ${rowsWithoutEventId} without an event_id`),
     ...describeSums(result, repaired),
+    ...describeRefusals(result.refusals),
     line('dead letters', deadLetters === 0 ? 'none' : `${deadLetters} (tokenledger dead-letters list)`),
     ...(losses.length === 0 ? [line('losses', 'none')] : []),
     ...losses.map(({ reason, records, inputTokens, outputTokens, firstAt, lastAt }) =>
@@ -56,6 +63,16 @@ function describeSums({ differences, firstDifferences }: Verification, repaired:
     line('daily sums', `${differences} differ from the rows${repairs}; tokenledger verify --repair counts them anew`),
     ...firstDifferences.map(describeDifference),
     ...(more > 0 ? [`  and ${more} more`] : []),
+  ]
+}
+
+function describeRefusals({ prunedBefore, unprunedRows, erasures, expired, erased }: Refusals): string[] {
+  const unpruned = unprunedRows > 0 ? `; ${unprunedRows} rows are still there: run tokenledger prune again` : ''
+  const pruned = `rows of before ${prunedBefore}; ${expired} came too late and were refused${unpruned}`
+  const lateCalls = `${erasures} erasures of users; ${erased} rows of theirs came later and were refused`
+  return [
+    ...(prunedBefore === null ? [] : [line('pruned', pruned)]),
+    ...(erasures === 0 ? [] : [line('erased', lateCalls)]),
   ]
 }
 

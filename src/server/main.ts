@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import { loadDotEnv, readConfig, readServerConfig, type ServerConfig } from '../config.js'
 import { ConfigurationError } from '../errors.js'
+import { findPruneBoundary, prune } from '../history/prune.js'
 import { isLoopbackHost } from '../postgres/database-url.js'
 import { type EmbeddedServer, startEmbeddedServer } from '../postgres/embedded-server.js'
 import { migrate } from '../postgres/migrator.js'
@@ -11,6 +12,7 @@ import { createPool } from '../postgres/pool.js'
 import { type JsonRow, type ReadRequest, readRows } from '../postgres/read-rows.js'
 import { createApp } from './app.js'
 import { createShutdown, exitOnSignals } from './graceful-shutdown.js'
+import { startRetention } from './retention.js'
 
 const logger = pino({ base: null })
 
@@ -34,10 +36,20 @@ async function serve(): Promise<void> {
   const read = (request: ReadRequest) => readRows(pool, request)
   const app = createApp({ read, adminToken: serverConfig.adminToken, logger })
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000 }, app)
-  const closers = [() => pool.end(), async () => embedded?.stop()]
+  const retention = createRetention(pool, serverConfig)
+  const closers = [async () => retention?.stop(), () => pool.end(), async () => embedded?.stop()]
   exitOnSignals(createShutdown({ server, closers, logger }))
   await listen(server, serverConfig)
   await reportMissingTables(read)
+}
+
+function createRetention(pool: ReturnType<typeof createPool>, { retentionDays, retentionKeepsDaily }: ServerConfig) {
+  if (retentionDays === undefined) return undefined
+  return startRetention({
+    prune: async (signal) =>
+      prune(pool, await findPruneBoundary(pool, retentionDays), { keepDaily: retentionKeepsDaily, signal }),
+    logger,
+  })
 }
 
 function refuseExposure({ host, adminToken }: ServerConfig, isHeroku: boolean): void {

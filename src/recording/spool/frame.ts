@@ -15,6 +15,9 @@ export type FramesRead = {
   readonly isTorn: boolean
 }
 
+/** A frame, or bytes where one should be and none can be read. */
+export type Piece = { readonly bytes: Buffer; readonly payload: Buffer | undefined }
+
 /** A text with what it takes to find it again among damaged bytes, and to know that it is undamaged: magic, CRC-32 of what follows, length, UTF-8. */
 export function encodeFrame(text: string): Buffer {
   const length = Buffer.byteLength(text)
@@ -31,18 +34,23 @@ export function readFrames(bytes: Buffer): FramesRead {
   const payloads: Buffer[] = []
   let damaged = 0
   let isTorn = false
-  for (let position = 0; position < bytes.length; ) {
-    const payload = payloadAt(bytes, position)
+  for (const { payload, bytes: piece } of piecesOf(bytes)) {
     if (payload === undefined) {
       damaged += 1
-      isTorn = isTornAt(bytes, position)
-      position = nextMagic(bytes, position + 1)
-    } else {
-      payloads.push(payload)
-      position += headBytes + payload.length
-    }
+      isTorn = isTornAt(bytes, piece.byteOffset - bytes.byteOffset)
+    } else payloads.push(payload)
   }
   return { payloads, damaged, isTorn }
+}
+
+/** All of `bytes`, in order. */
+export function* piecesOf(bytes: Buffer): Generator<Piece> {
+  for (let position = 0; position < bytes.length; ) {
+    const payload = payloadAt(bytes, position)
+    const end = payload === undefined ? nextMagic(bytes, position + 1) : position + headBytes + payload.length
+    yield { payload, bytes: bytes.subarray(position, end) }
+    position = end
+  }
 }
 
 function payloadAt(bytes: Buffer, position: number): Buffer | undefined {

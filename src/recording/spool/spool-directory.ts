@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { lstatSync, mkdirSync, readdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { formatOwner, type Liveness, type Owner, type OwnerState, parseOwner } from './owner.js'
-import { removeFile, Segment } from './segment.js'
+import { partSuffix, removeFile, Segment } from './segment.js'
 
 /** What is in the directory. */
 export type Survey = {
@@ -10,6 +10,8 @@ export type Survey = {
   readonly bytes: number
   /** Names of the segments that nobody will write any more, the oldest of each owner first. */
   readonly orphans: readonly string[]
+  /** Names of all other segments. */
+  readonly inUse: readonly string[]
 }
 
 const segmentPattern = /^(.+)-([0-9a-f]{8})-(\d{6,})\.spool$/
@@ -49,7 +51,7 @@ export class SpoolDirectory {
 
   /** Looks through the directory, if there is one, and removes leases that nobody needs. Throws where it is not safe to use. */
   survey(): Survey {
-    if (!exists(this.path)) return { bytes: 0, orphans: [] }
+    if (!exists(this.path)) return { bytes: 0, orphans: [], inUse: [] }
     requireOwnDirectory(this.path)
     const names = readdirSync(this.path).sort()
     const segments = names.filter((name) => segmentPattern.test(name))
@@ -62,10 +64,19 @@ export class SpoolDirectory {
       states.set(key, state)
       return state
     }
+    const orphans = new Set(segments.filter((name) => this.#isOrphan(name, stateOf)))
     return {
       bytes: segments.reduce((sum, name) => sum + (this.#stat(name)?.size ?? 0), this.#badBytes()),
-      orphans: segments.filter((name) => this.#isOrphan(name, stateOf)),
+      orphans: [...orphans],
+      inUse: segments.filter((name) => !orphans.has(name)),
     }
+  }
+
+  /** Removes what a process left behind that ended while it replaced a segment. */
+  removeParts(): void {
+    if (!exists(this.path)) return
+    requireOwnDirectory(this.path)
+    for (const name of readdirSync(this.path)) if (name.endsWith(partSuffix)) removeFile(join(this.path, name))
   }
 
   /** Whether nobody will write this segment any more. */
