@@ -2,6 +2,7 @@ import { calcPrice, findProvider, type Provider } from '@pydantic/genai-prices'
 import { describe, expect, it } from 'vitest'
 import { countBillable } from '../../src/pricing/billable-usage.js'
 import { charge } from '../../src/pricing/charge.js'
+import { compilePrices } from '../../src/pricing/list-price.js'
 import { priceList } from '../../src/pricing/price-list.js'
 import { Pricer } from '../../src/pricing/pricer.js'
 import { createSeededRandom, type SeededRandom } from '../support/seeded-random.js'
@@ -58,10 +59,19 @@ describe('the list', () => {
     expect(models).toBeGreaterThan(500)
   })
 
-  it('knows the prices of a time of day, also those over midnight', () => {
+  it('knows the prices of a time of day', () => {
     const at = (hour: number) => find('deepseek', 'deepseek-chat')?.priceAt(Date.UTC(2025, 6, 1, hour))?.rates.input
 
     expect([at(0), at(1), at(16), at(17)]).toEqual([135n, 270n, 270n, 135n].map((rate) => rate * 1_000_000_000n))
+  })
+
+  it('knows the prices of a time of day that is over midnight', () => {
+    const constraint = { type: 'time_of_date', start_time: '22:00:00Z', end_time: '04:00:00Z' } as const
+    const prices = [{ prices: { input_mtok: 1 } }, { constraint, prices: { input_mtok: 2 } }]
+    const schedule = compilePrices(prices, { factor: { percent: 100n }, isAudioAsText: true })
+    const at = (hour: number) => schedule.priceAt(Date.UTC(2025, 6, 1, hour))?.rates.input
+
+    expect([at(21), at(22), at(3), at(4)]).toEqual([1n, 2n, 2n, 1n].map((rate) => rate * 1_000_000_000_000n))
   })
 
   it('knows the prices of a date', () => {

@@ -72,7 +72,7 @@ describe('the cost of a row', () => {
   const own: PriceSource = {
     costSource: 'override',
     findPrices: ({ model }) =>
-      model.startsWith('mine')
+      /^mine|^gpt-4.1$/.test(model)
         ? {
             priceAt: (time) =>
               time < Date.UTC(2026, 0, 1)
@@ -105,6 +105,7 @@ describe('the cost of a row', () => {
   }
 
   it('is what the provider reported, whatever the entry and the tables say', () => {
+    expect(rowOf({ provider: 'openrouter', rawUsage: openRouter })).toMatchObject({ costSource: 'provider' })
     expect(rowOf({ provider: 'openrouter', rawUsage: openRouter, costEstimate: 7 })).toEqual({
       costEstimate: '0.00219855',
       costSource: 'provider',
@@ -137,7 +138,7 @@ describe('the cost of a row', () => {
   })
 
   it('is none where the own price says nothing of a kind of tokens: the list does not fill it up', () => {
-    expect(rowOf({ outputTokens: 1 })).toMatchObject({ costEstimate: null, costSource: null })
+    expect(rowOf({ modelName: 'gpt-4.1', outputTokens: 1 })).toMatchObject({ costEstimate: null, costSource: null })
   })
 
   it.each([
