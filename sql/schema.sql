@@ -1,5 +1,75 @@
 -- What the migrations make of an empty database. Generated: "npx vitest run test/sql/schema.test.ts -u" writes it anew.
 
+create type token_price_text as range (subtype = text, collation = "C");
+
+create domain token_price_usd as numeric
+  constraint token_price_usd_places CHECK ((scale(VALUE) <= 12))
+  constraint token_price_usd_range CHECK (((VALUE >= (0)::numeric) AND (VALUE <= (1000000)::numeric)));
+
+create table token_erasures (
+  user_hash text not null,
+  erased_at timestamp with time zone not null,
+  anonymized boolean not null,
+  usage_rows bigint not null,
+  daily_sums bigint not null,
+  dead_letters bigint not null,
+  spooled bigint not null default 0,
+  refused bigint not null default 0,
+  constraint token_erasures_pkey PRIMARY KEY (user_hash, erased_at)
+);
+CREATE INDEX token_erasures_erased_at ON public.token_erasures USING btree (erased_at);
+
+create table token_prices (
+  id bigint not null,
+  provider text not null,
+  model_pattern text not null,
+  service_tier text not null default '*'::text,
+  valid_from timestamp with time zone not null,
+  valid_to timestamp with time zone,
+  input_per_million token_price_usd,
+  cache_read_per_million token_price_usd,
+  cache_write_5m_per_million token_price_usd,
+  cache_write_1h_per_million token_price_usd,
+  input_audio_per_million token_price_usd,
+  input_image_per_million token_price_usd,
+  output_per_million token_price_usd,
+  reasoning_per_million token_price_usd,
+  output_audio_per_million token_price_usd,
+  output_image_per_million token_price_usd,
+  per_request token_price_usd not null default 0,
+  per_image token_price_usd,
+  per_web_search token_price_usd,
+  per_audio_hour token_price_usd,
+  created_at timestamp with time zone not null default now(),
+  created_by text not null default CURRENT_USER,
+  constraint token_prices_model_pattern CHECK (((length(model_pattern) >= 1) AND (length(model_pattern) <= 256))),
+  constraint token_prices_names_a_price CHECK (((num_nonnulls(input_per_million, cache_read_per_million, cache_write_5m_per_million, cache_write_1h_per_million, input_audio_per_million, input_image_per_million, output_per_million, reasoning_per_million, output_audio_per_million, output_image_per_million, per_image, per_web_search, per_audio_hour) > 0) OR ((per_request)::numeric > (0)::numeric))),
+  constraint token_prices_one_at_a_time EXCLUDE USING gist (token_price_text(lower(provider), lower(provider), '[]'::text) WITH &&, token_price_text(lower(model_pattern), lower(model_pattern), '[]'::text) WITH &&, token_price_text(lower(service_tier), lower(service_tier), '[]'::text) WITH &&, tstzrange(valid_from, valid_to) WITH &&),
+  constraint token_prices_period CHECK ((isfinite(valid_from) AND ((valid_to IS NULL) OR (isfinite(valid_to) AND (valid_to >= valid_from))))),
+  constraint token_prices_pkey PRIMARY KEY (id),
+  constraint token_prices_provider CHECK (((length(provider) >= 1) AND (length(provider) <= 256))),
+  constraint token_prices_service_tier CHECK (((length(service_tier) >= 1) AND (length(service_tier) <= 64)))
+);
+CREATE TRIGGER token_prices_keep_row BEFORE DELETE OR UPDATE ON token_prices FOR EACH ROW EXECUTE FUNCTION token_prices_keep();
+CREATE TRIGGER token_prices_keep_table BEFORE TRUNCATE ON token_prices FOR EACH STATEMENT EXECUTE FUNCTION token_prices_keep();
+
+create table token_reprice_runs (
+  id bigint not null,
+  started_at timestamp with time zone not null default now(),
+  finished_at timestamp with time zone,
+  run_by text not null default CURRENT_USER,
+  since timestamp with time zone not null,
+  until timestamp with time zone not null,
+  model_name text,
+  rows_read bigint not null default 0,
+  rows_changed bigint not null default 0,
+  old_cost numeric not null default 0,
+  new_cost numeric not null default 0,
+  old_unpriced bigint not null default 0,
+  new_unpriced bigint not null default 0,
+  constraint token_reprice_runs_pkey PRIMARY KEY (id)
+);
+
 create table token_usage_daily (
   day date not null,
   user_email text not null default ''::text,
@@ -39,6 +109,7 @@ create table token_usage_dead_letters (
   record json not null,
   constraint token_usage_dead_letters_pkey PRIMARY KEY (event_id)
 );
+CREATE TRIGGER token_usage_dead_letters_insert_refuse BEFORE INSERT ON token_usage_dead_letters FOR EACH ROW EXECUTE FUNCTION token_usage_refuse_dead_letter();
 
 create table token_usage_logs (
   id integer not null default nextval('token_usage_logs_id_seq'::regclass),
@@ -80,6 +151,7 @@ CREATE TRIGGER token_usage_logs_0_insert AFTER INSERT ON token_usage_logs REFERE
 CREATE TRIGGER token_usage_logs_0_update AFTER UPDATE ON token_usage_logs REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION token_usage_lock_changed_user_days();
 CREATE TRIGGER token_usage_logs_delete AFTER DELETE ON token_usage_logs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('-1');
 CREATE TRIGGER token_usage_logs_insert AFTER INSERT ON token_usage_logs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('1');
+CREATE TRIGGER token_usage_logs_insert_refuse AFTER INSERT ON token_usage_logs REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION token_usage_refuse_rows();
 CREATE TRIGGER token_usage_logs_truncate AFTER TRUNCATE ON token_usage_logs FOR EACH STATEMENT EXECUTE FUNCTION token_usage_clear_sums();
 CREATE TRIGGER token_usage_logs_update_1_lock AFTER UPDATE ON token_usage_logs REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION token_usage_lock_sums();
 CREATE TRIGGER token_usage_logs_update_2_subtract AFTER UPDATE ON token_usage_logs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('-1');
@@ -107,6 +179,9 @@ create table token_usage_migrations (
 create table token_usage_settings (
   only_row boolean not null default true,
   time_zone text not null default 'UTC'::text,
+  pruned_before timestamp with time zone,
+  expired bigint not null default 0,
+  erasure_salt text not null default replace(((gen_random_uuid())::text || (gen_random_uuid())::text), '-'::text, ''::text),
   constraint token_usage_settings_only_row_check CHECK (only_row),
   constraint token_usage_settings_pkey PRIMARY KEY (only_row),
   constraint token_usage_settings_time_zone_check CHECK ((('1970-01-01 00:00:00+00'::timestamp with time zone AT TIME ZONE time_zone) IS NOT NULL))
@@ -189,14 +264,42 @@ create view token_usage_users as
    FROM token_usage_user_days
   GROUP BY user_email;
 
+CREATE OR REPLACE FUNCTION public.token_prices_keep()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op <> 'UPDATE' then
+    raise exception 'Prices are not removed from token_prices: what they have cost has to stay explained.'
+      using errcode = 'restrict_violation', hint = 'End the price: set its valid_to, to its valid_from if it never held.';
+  end if;
+
+  if to_jsonb(old) - 'valid_to' <> to_jsonb(new) - 'valid_to' then
+    raise exception 'Price % is not changed: what it has cost has to stay explained.', old.id
+      using errcode = 'restrict_violation', hint = 'End it by its valid_to, and insert a price that begins there.';
+  end if;
+
+  if new.valid_to is null or new.valid_to > old.valid_to then
+    raise exception 'Price % ends at %, which may only be brought forward.', old.id, old.valid_to
+      using errcode = 'restrict_violation', hint = 'Insert a price that begins there.';
+  end if;
+
+  return new;
+end
+$function$
+
 CREATE OR REPLACE FUNCTION public.token_usage_clear_sums()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
 AS $function$
+declare
+  boundary constant timestamptz := coalesce((select pruned_before from token_usage_settings), '-infinity');
+  zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
 begin
-  delete from token_usage_daily;
+  delete from token_usage_daily
+  where day >= (boundary at time zone zone)::date;
 
   return null;
 end
@@ -227,6 +330,7 @@ AS $function$
 declare
   direction constant integer := tg_argv[0];
   zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
+  boundary constant timestamptz := coalesce((select pruned_before from token_usage_settings), '-infinity');
 begin
   insert into token_usage_daily as sums (
     day, user_email, provider, model_name, request_type, operation, project,
@@ -260,6 +364,7 @@ begin
     min(timestamp),
     max(timestamp)
   from changed
+  where timestamp >= boundary
   group by 1, 2, 3, 4, 5, 6, 7
   order by 1, 2, 3, 4, 5, 6, 7
   on conflict (day, user_email, provider, model_name, request_type, operation, project) do update
@@ -294,6 +399,7 @@ begin
     and sums.request_type = changed.request_type
     and sums.operation = coalesce(changed.operation, '')
     and sums.project = coalesce(changed.project, '')
+    and changed.timestamp >= boundary
     and sums.requests = 0;
 
   -- Three hours to each side of the day let an index be used where a change of the clock falls on midnight.
@@ -328,6 +434,7 @@ begin
       min(timestamp) as first_at,
       max(timestamp) as last_at
     from changed
+    where timestamp >= boundary
     group by 1, 2, 3, 4, 5, 6, 7
   ) as gone
   where sums.day = gone.day
@@ -432,6 +539,26 @@ end
 $function$
 -- may be called by: owner=X
 
+CREATE OR REPLACE FUNCTION public.token_usage_dead_letter_time(record json)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select to_timestamp(substring(record::text from '"timestamp"\s*:\s*(\d{1,15})')::float8 / 1000)
+$function$
+
+CREATE OR REPLACE FUNCTION public.token_usage_dead_letter_user(record json)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select
+    ('"' || regexp_replace(
+      substring(record::text from '"userEmail"\s*:\s*"((?:[^"\\]|\\.)*)"'),
+      '\\u(0000|d[89a-f][0-9a-f]{2})', '', 'gi'
+    ) || '"')::json #>> '{}'
+$function$
+
 CREATE OR REPLACE FUNCTION public.token_usage_lock_changed_user_days()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -470,6 +597,7 @@ AS $function$
 #variable_conflict use_variable
 declare
   zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
+  boundary constant timestamptz := coalesce((select pruned_before from token_usage_settings), '-infinity');
 begin
   insert into token_usage_daily as sums (
     day, user_email, provider, model_name, request_type, operation, project, first_at, last_at
@@ -491,6 +619,7 @@ begin
     select timestamp, user_email, provider, model_name, request_type, operation, project
     from after
   ) as changed
+  where timestamp >= boundary
   group by 1, 2, 3, 4, 5, 6, 7
   order by 1, 2, 3, 4, 5, 6, 7
   on conflict (day, user_email, provider, model_name, request_type, operation, project) do update
@@ -532,10 +661,12 @@ AS $function$
 #variable_conflict use_variable
 declare
   zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
+  boundary constant timestamptz := coalesce((select pruned_before from token_usage_settings), '-infinity');
 begin
   lock table token_usage_logs in share row exclusive mode;
 
-  delete from token_usage_daily;
+  delete from token_usage_daily
+  where day >= (boundary at time zone zone)::date;
 
   insert into token_usage_daily (
     day, user_email, provider, model_name, request_type, operation, project,
@@ -569,6 +700,7 @@ begin
     min(timestamp),
     max(timestamp)
   from token_usage_logs
+  where timestamp >= boundary
   group by 1, 2, 3, 4, 5, 6, 7
   order by 1, 2, 3, 4, 5, 6, 7;
 end
@@ -669,6 +801,160 @@ end
 $function$
 -- may be called by: owner=X
 
+CREATE OR REPLACE FUNCTION public.token_usage_refuse_dead_letter()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  last_erasure constant timestamptz := (
+    select max(erased_at)
+    from token_erasures
+    where user_hash = token_usage_user_hash(token_usage_dead_letter_user(new.record))
+  );
+begin
+  -- One that does not tell its time may be of before.
+  if last_erasure is null or token_usage_dead_letter_time(new.record) > last_erasure then
+    return new;
+  end if;
+
+  update token_erasures
+  set refused = refused + 1
+  where user_hash = token_usage_user_hash(token_usage_dead_letter_user(new.record))
+    and erased_at = last_erasure;
+
+  return null;
+end
+$function$
+-- may be called by: owner=X
+
+CREATE OR REPLACE FUNCTION public.token_usage_refuse_rows()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+#variable_conflict use_variable
+declare
+  boundary constant timestamptz := (select pruned_before from token_usage_settings);
+  last_erasure constant timestamptz := (select max(erased_at) from token_erasures);
+  horizon constant timestamptz := greatest(boundary, last_erasure);
+  erased record;
+  refused bigint;
+begin
+  if horizon is null or not exists (select from inserted where inserted.timestamp <= horizon) then
+    return null;
+  end if;
+
+  delete from token_usage_logs as calls
+  using inserted
+  where calls.id = inserted.id
+    and inserted.timestamp < boundary
+    and calls.timestamp < boundary;
+
+  get diagnostics refused = row_count;
+
+  if refused > 0 then
+    update token_usage_settings set expired = token_usage_settings.expired + refused;
+  end if;
+
+  for erased in
+    select candidates.user_email, erasures.user_hash, max(erasures.erased_at) as erased_at
+    from (select distinct inserted.user_email from inserted where inserted.timestamp <= last_erasure) as candidates
+    join token_erasures as erasures on erasures.user_hash = token_usage_user_hash(candidates.user_email)
+    group by 1, 2
+    order by 2, 1
+  loop
+    delete from token_usage_logs as calls
+    using inserted
+    where calls.id = inserted.id
+      and inserted.user_email = erased.user_email
+      and inserted.timestamp <= erased.erased_at
+      and calls.user_email = erased.user_email
+      and calls.timestamp <= erased.erased_at;
+
+    get diagnostics refused = row_count;
+
+    update token_erasures as erasures
+    set refused = erasures.refused + refused
+    where erasures.user_hash = erased.user_hash
+      and erasures.erased_at = erased.erased_at
+      and refused > 0;
+  end loop;
+
+  return null;
+end
+$function$
+-- may be called by: owner=X
+
+CREATE OR REPLACE FUNCTION public.token_usage_user_hash(user_email text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select encode(sha256(convert_to(erasure_salt || token_usage_user_key(user_email), 'UTF8')), 'hex')
+  from token_usage_settings
+$function$
+
+CREATE OR REPLACE FUNCTION public.token_usage_user_key(user_email text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select lower(btrim(user_email, E' \t\r\n'))
+$function$
+
+comment on table public.token_erasures is 'Who was erased, as hashes: calls that these users made up to then are refused. One row for each erasure, also its receipt.';
+comment on table column public.token_erasures.anonymized is 'True where the rows were kept under a name that tells nothing.';
+comment on table column public.token_erasures.daily_sums is 'How many rows of token_usage_daily were.';
+comment on table column public.token_erasures.dead_letters is 'How many dead letters were removed.';
+comment on table column public.token_erasures.erased_at is 'When the user was erased: calls up to this time are refused, later ones are recorded.';
+comment on table column public.token_erasures.refused is 'How often a record of this user came later and was refused.';
+comment on table column public.token_erasures.spooled is 'How many records were removed from the spool of the machine that erased.';
+comment on table column public.token_erasures.usage_rows is 'How many rows of token_usage_logs were removed, or given another name.';
+comment on table column public.token_erasures.user_hash is 'SHA-256 of the salt of token_usage_settings and the user in lower case without surrounding blanks, in hexadecimal.';
+comment on type public.token_price_text is 'A range of texts, for the constraint of token_prices.';
+comment on type public.token_price_usd is 'A price in US dollars, from 0 to 1,000,000 with at most 12 decimal places.';
+comment on table public.token_prices is 'Your own prices, which go before the list that comes along. Dated and appended; a price is ended and never changed.';
+comment on table column public.token_prices.cache_read_per_million is 'The same for input read from a cache; where null, as input.';
+comment on table column public.token_prices.cache_write_1h_per_million is 'The same for input written to a cache for an hour; where null, as for five minutes.';
+comment on table column public.token_prices.cache_write_5m_per_million is 'The same for input written to a cache, for five minutes or a time that nobody tells; where null, as input.';
+comment on table column public.token_prices.created_at is 'When it was entered.';
+comment on table column public.token_prices.created_by is 'The database user who entered it.';
+comment on table column public.token_prices.id is 'Number of the price.';
+comment on table column public.token_prices.input_audio_per_million is 'The same for input of audio; where null, as input.';
+comment on table column public.token_prices.input_image_per_million is 'The same for input of images; where null, as input.';
+comment on table column public.token_prices.input_per_million is 'US dollars for a million input tokens. Tokens of a kind that has no price here leave a call without a cost; 0 is free.';
+comment on table column public.token_prices.model_pattern is 'The model as rows name it, in any case; * stands for any characters. Of several that fit, the one with the most other characters holds.';
+comment on table column public.token_prices.output_audio_per_million is 'The same for output of audio; where null, as output.';
+comment on table column public.token_prices.output_image_per_million is 'The same for output of images; where null, as output.';
+comment on table column public.token_prices.output_per_million is 'US dollars for a million output tokens.';
+comment on table column public.token_prices.per_audio_hour is 'US dollars for an hour of audio, where its tokens are not counted.';
+comment on table column public.token_prices.per_image is 'US dollars for each image made, where its tokens are not counted.';
+comment on table column public.token_prices.per_request is 'US dollars for each call, besides its tokens.';
+comment on table column public.token_prices.per_web_search is 'US dollars for each web search of the provider.';
+comment on table column public.token_prices.provider is 'The provider as rows name it; * for any, and for rows that name none.';
+comment on table column public.token_prices.reasoning_per_million is 'The same for output that is reasoning; where null, as output.';
+comment on table column public.token_prices.service_tier is 'The service tier: batch, flex, priority, ..., or standard; * for every tier that has no price of its own.';
+comment on table column public.token_prices.valid_from is 'The first moment it holds for.';
+comment on table column public.token_prices.valid_to is 'The first moment it no longer holds for; null while it has no end. A price that ends where it begins never held.';
+comment on function public.token_prices_keep() is 'Lets a price of token_prices be ended, and nothing else.';
+comment on table public.token_reprice_runs is 'One row for each run of "tokenledger reprice", dry runs apart. Nothing reads it but you.';
+comment on table column public.token_reprice_runs.finished_at is 'When it ended; null while it runs, and where it was cut off. What it had done by then is counted here and stays.';
+comment on table column public.token_reprice_runs.id is 'Number of the run.';
+comment on table column public.token_reprice_runs.model_name is 'The model it was limited to; null for all.';
+comment on table column public.token_reprice_runs.new_cost is 'Sum of their costs afterwards.';
+comment on table column public.token_reprice_runs.new_unpriced is 'How many of them have none afterwards.';
+comment on table column public.token_reprice_runs.old_cost is 'Sum of their costs before, in US dollars.';
+comment on table column public.token_reprice_runs.old_unpriced is 'How many of them had no cost before.';
+comment on table column public.token_reprice_runs.rows_changed is 'Those whose cost or its parts changed.';
+comment on table column public.token_reprice_runs.rows_read is 'Rows priced anew so far: neither those whose cost the provider reported nor those whose cost came with the entry.';
+comment on table column public.token_reprice_runs.run_by is 'The database user who ran it.';
+comment on table column public.token_reprice_runs.since is 'Beginning of the range of calls.';
+comment on table column public.token_reprice_runs.started_at is 'When it began.';
+comment on table column public.token_reprice_runs.until is 'End of the range, itself not in it.';
 comment on view public.token_usage_by_day is 'What was used on each day of the reporting time zone.';
 comment on view column public.token_usage_by_day.aborted is 'Number of calls that were broken off.';
 comment on view column public.token_usage_by_day.cache_read_tokens is 'Part of input_tokens that came from a cache.';
@@ -728,6 +1014,8 @@ comment on table column public.token_usage_daily.requests is 'Number of calls; a
 comment on table column public.token_usage_daily.unknown is 'Number of calls whose token counts nobody knows.';
 comment on table column public.token_usage_daily.unpriced is 'Number of calls without a cost, or with one that is not a number.';
 comment on table column public.token_usage_daily.user_email is 'Who made the calls.';
+comment on function public.token_usage_dead_letter_time(json) is 'The time of the call of a dead letter''s record; null where it tells none.';
+comment on function public.token_usage_dead_letter_user(json) is 'The user of a dead letter''s record; null where it names none.';
 comment on table public.token_usage_dead_letters is 'Usage records that token_usage_logs refused, whole, with the reason.';
 comment on table column public.token_usage_dead_letters.code is 'SQLSTATE of the refusal.';
 comment on table column public.token_usage_dead_letters.event_id is 'The event_id that the row would have had.';
@@ -781,8 +1069,13 @@ comment on table column public.token_usage_migrations.name is 'Name of the file.
 comment on table column public.token_usage_migrations.sha256 is 'Of the file as it was applied, with plain line feeds.';
 comment on function public.token_usage_rebuild_daily() is 'Counts token_usage_daily anew from the rows. Writers wait until the transaction ends; readers do not. Call it at isolation level read committed.';
 comment on function public.token_usage_recount_user_days() is 'Brings token_usage_user_days after an update of token_usage_daily.';
+comment on function public.token_usage_refuse_dead_letter() is 'Keeps a dead letter out whose user was erased after the call.';
+comment on function public.token_usage_refuse_rows() is 'Takes rows away again, as they are inserted, that were pruned or erased.';
 comment on table public.token_usage_settings is 'Settings that hold for every process that uses this database: one row.';
+comment on table column public.token_usage_settings.erasure_salt is 'Goes into the hashes of token_erasures, so that they are of use in this database only. Never to be changed.';
+comment on table column public.token_usage_settings.expired is 'How often a row of before pruned_before came and was refused.';
 comment on table column public.token_usage_settings.only_row is 'Always true: there is one row.';
+comment on table column public.token_usage_settings.pruned_before is 'Start of the first day whose rows are kept: rows of earlier calls were pruned and are refused, and the sums of earlier days stay as they are. Null where nothing was ever pruned. Moved by "tokenledger prune", forwards only.';
 comment on table column public.token_usage_settings.time_zone is 'The reporting time zone, which decides what a day is. Changed by "tokenledger migrate --time-zone", never by hand: the daily sums change with it.';
 comment on table public.token_usage_user_days is 'Sums of token_usage_daily by day and user, kept by its triggers. Not to be written by hand.';
 comment on table column public.token_usage_user_days.aborted is 'Number of calls that were broken off.';
@@ -803,6 +1096,8 @@ comment on table column public.token_usage_user_days.requests is 'Number of call
 comment on table column public.token_usage_user_days.unknown is 'Number of calls whose token counts nobody knows.';
 comment on table column public.token_usage_user_days.unpriced is 'Number of calls without a cost, or with one that is not a number.';
 comment on table column public.token_usage_user_days.user_email is 'Who made the calls.';
+comment on function public.token_usage_user_hash(pg_catalog.text) is 'The user_hash of a user, whatever the spelling.';
+comment on function public.token_usage_user_key(pg_catalog.text) is 'What all spellings of a user have in common: lower case, no surrounding blanks.';
 comment on view public.token_usage_users is 'What each user has used so far.';
 comment on view column public.token_usage_users.aborted is 'Number of calls that were broken off.';
 comment on view column public.token_usage_users.cache_read_tokens is 'Part of input_tokens that came from a cache.';

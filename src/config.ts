@@ -18,6 +18,11 @@ export type ConfigOptions = {
   readonly spoolDir?: string | undefined
   /** `TOKEN_LOG_MAX_SPOOL_MB`: megabytes that all files in that directory may take, 512 by default. */
   readonly maxSpoolMb?: number | undefined
+  /**
+   * `TOKEN_LOG_SPOOL_FSYNC`, false by default. On: files of the spool are on the disk itself about half a second after
+   * they were written, so that a machine that loses its power keeps them too.
+   */
+  readonly spoolFsync?: boolean | undefined
   /** What becomes of the counts that a broken-off stream did not tell: estimated from its text (the default), or unknown. */
   readonly onAbort?: 'estimate' | 'unknown' | undefined
   /** Milliseconds after which a stream that nobody reads on is recorded as aborted, 600,000 by default. It stays open. */
@@ -39,6 +44,8 @@ export type SslEnvironment = {
 
 /** A logger's complete settings. `problems` are sentences about settings that were not usable, each with what is used instead. */
 export type Config = Readonly<Required<Omit<ConfigOptions, OptionalSetting>> & Pick<ConfigOptions, OptionalSetting>> & {
+  /** `LITELLM_DATABASE_URL`: where `tokenledger import` finds the table of LiteLLM; by default in `DATABASE_URL`. */
+  readonly liteLlmDatabaseUrl?: string
   readonly sslEnvironment: SslEnvironment
   readonly problems: readonly string[]
 }
@@ -59,6 +66,10 @@ export type ServerConfig = {
   readonly hasAnthropicKey: boolean
   /** `TOKEN_LOGGING_ENABLED`; the app records unless it says no. */
   readonly isLoggingEnabled: boolean
+  /** `TOKEN_LOG_RETENTION_DAYS`: rows of before that many full days are pruned once a day; none by default. */
+  readonly retentionDays?: number
+  /** `TOKEN_LOG_RETENTION_KEEP_DAILY`: their daily sums stay; false by default. */
+  readonly retentionKeepsDaily: boolean
   readonly problems: readonly string[]
 }
 
@@ -87,6 +98,7 @@ export function readConfig(options: ConfigOptions = {}, environment: Environment
         ? switchValue('TOKEN_LOGGING_ENABLED', environment.TOKEN_LOGGING_ENABLED, problems)
         : switchValue('enabled', options.enabled, problems),
     databaseUrl: databaseUrlOf(options.databaseUrl, problems) ?? (environment.DATABASE_URL?.trim() || undefined),
+    liteLlmDatabaseUrl: environment.LITELLM_DATABASE_URL?.trim() || undefined,
     sslMode: options.sslMode,
     sslEnvironment: readSslEnvironment(environment),
     batchSize,
@@ -95,6 +107,10 @@ export function readConfig(options: ConfigOptions = {}, environment: Environment
     maxMemoryMb: number('maxMemoryMb', 'TOKEN_LOG_MAX_MEMORY_MB', 32, 65_536),
     spoolDir: spoolDirOf(options.spoolDir, problems) ?? (environment.TOKEN_LOG_SPOOL_DIR?.trim() || undefined),
     maxSpoolMb: number('maxSpoolMb', 'TOKEN_LOG_MAX_SPOOL_MB', 512, 1_048_576),
+    spoolFsync:
+      options.spoolFsync === undefined
+        ? switchValue('TOKEN_LOG_SPOOL_FSYNC', environment.TOKEN_LOG_SPOOL_FSYNC, problems)
+        : switchValue('spoolFsync', options.spoolFsync, problems),
     onAbort: onAbortOf(options.onAbort, problems),
     streamTimeoutMs: wholeNumber(
       { name: 'streamTimeoutMs', value: options.streamTimeoutMs, fallback: 600_000, max: 86_400_000 },
@@ -122,6 +138,7 @@ export function readServerConfig(environment: Environment = process.env): Server
   const ingestToken = environment.TOKENLEDGER_INGEST_TOKEN?.trim() || undefined
   const enabled = environment.TOKEN_LOGGING_ENABLED?.trim()
   const isLoggingEnabled = enabled ? switchValue('TOKEN_LOGGING_ENABLED', enabled, problems) : true
+  const keepDaily = environment.TOKEN_LOG_RETENTION_KEEP_DAILY
   return Object.freeze({
     port,
     host,
@@ -130,8 +147,22 @@ export function readServerConfig(environment: Environment = process.env): Server
     hasOpenAIKey: Boolean(environment.OPENAI_API_KEY?.trim()),
     hasAnthropicKey: Boolean(environment.ANTHROPIC_API_KEY?.trim()),
     isLoggingEnabled,
+    retentionDays: retentionDaysOf(environment.TOKEN_LOG_RETENTION_DAYS, problems),
+    retentionKeepsDaily: switchValue('TOKEN_LOG_RETENTION_KEEP_DAILY', keepDaily, problems),
     problems: Object.freeze(problems),
   })
+}
+
+// What cannot be read prunes nothing: rows that went too early do not come back.
+function retentionDaysOf(value: string | undefined, problems: string[]): number | undefined {
+  const text = value?.trim()
+  if (!text) return undefined
+  const days = Number(text)
+  if (/^\d+$/.test(text) && days >= 1 && days <= 36_500) return days
+  problems.push(
+    `TOKEN_LOG_RETENTION_DAYS is ${quote(value)}, which is not a whole number from 1 to 36500; nothing is pruned`,
+  )
+  return undefined
 }
 
 /** Adds the variables of a `.env` file in the working directory to the environment; those already set stay. */

@@ -12,13 +12,17 @@ import {
 } from './middleware/express.js'
 import { createIdentityReport, createIdentityResolver, type IdentityOptions } from './middleware/resolve-identity.js'
 import { createTrpcMiddleware, type TrpcCall, type TrpcMiddleware } from './middleware/trpc.js'
+import type { PasswordSource } from './postgres/ask-password.js'
 import { createPool } from './postgres/pool.js'
 import { PostgresUsageExporter, type UsagePool } from './postgres/usage-exporter.js'
 import { BatchProcessor } from './recording/batch-processor.js'
 import { createLineLimiter, createSafeDiagnostics, type DiagnosticLogger } from './recording/diagnostics.js'
 import type { UsageExporter } from './recording/exporter.js'
+import { PricingExporter } from './recording/pricing-exporter.js'
+import { RecordPricing } from './recording/record-pricing.js'
 import { RequestContexts, type RequestUsage } from './recording/request-context.js'
 import { type ImageEntry, UsageLog, type UsageLoggerStats } from './recording/usage-log.js'
+import { type MetricsRegistry, UsageMetrics } from './recording/usage-metrics.js'
 import type { CallerIdentity } from './usage/draft-record.js'
 import { loadTokenizer } from './usage/estimate-tokens.js'
 import type { UsageEntry } from './usage/usage-record.js'
@@ -28,6 +32,11 @@ export type UsageLoggerOptions = ConfigOptions & {
   readonly logger?: DiagnosticLogger | undefined
   /** What `usage.fetch` is built on (a proxy agent's fetch, say); the global `fetch` by default. */
   readonly fetch?: typeof fetch | undefined
+  /**
+   * Tells the password of the database user, instead of the one in `databaseUrl`: asked at each new connection, so that it
+   * may change while the process runs. While it fails, or takes longer than four seconds, rows are kept and tried again.
+   */
+  readonly password?: PasswordSource | undefined
   /** A pool of yours instead of `databaseUrl`; one of its connections is used at a time, and it is never ended. */
   readonly pool?: UsagePool | undefined
   /** A store of yours instead of PostgreSQL. */
@@ -64,12 +73,18 @@ export interface UsageLogger {
   /** Writes what is pending now. Resolves when that is done or a try has failed (see `stats()`); never rejects. */
   flush(): Promise<void>
   /**
-   * Writes what is pending, trying for `timeoutMs` (25,000 by default) at most, and ends what tokenledger opened. What is
-   * left then waits in the spool for the next start, or is lost and counted where there is none. Never rejects. Call it when the process is told to end, after the last request has finished: a call of a model that is
-   * still running leaves its row as aborted.
+   * Waits for the calls that still run, writes what is pending, and ends what tokenledger opened: all of it within
+   * `timeoutMs`, 25,000 by default. Calls have four fifths of that to end; what still runs then, and a stream that nobody
+   * has read on for five seconds, leaves its row as aborted. What cannot be written waits in the spool for the next start,
+   * or is lost and counted where there is none. Never rejects. Call it when the process is told to end.
    */
   close(options?: { readonly timeoutMs?: number | undefined }): Promise<void>
   stats(): UsageLoggerStats
+  /**
+   * Adds metrics of this logger to a `Registry` of prom-client, which you install. Again, for the same registry, without
+   * effect. Throws a `ConfigurationError` where prom-client is missing or the registry has those of another logger.
+   */
+  metrics(registry: MetricsRegistry): void
 }
 
 const nothingUsed: RequestUsage = { calls: 0, inputTokens: 0, outputTokens: 0, totalTokens: 0, costUsd: null }
@@ -88,10 +103,11 @@ export function createUsageLogger(options: UsageLoggerOptions = {}): UsageLogger
 }
 
 function createEnabledLogger(config: Config, options: UsageLoggerOptions, diagnostics: DiagnosticLogger): UsageLogger {
-  const contexts = new RequestContexts()
-  const processor = createProcessor(config, options, diagnostics)
+  const { processor, prices } = createProcessor(config, options, diagnostics)
+  const contexts = new RequestContexts((draft) => prices.costOf(draft))
   const usageLog = new UsageLog({ processor, contexts, diagnostics, settings: config })
   if (config.onAbort === 'estimate') void loadTokenizer()
+  const metrics = new UsageMetrics(usageLog)
   const report = createIdentityReport(diagnostics, createLineLimiter())
   return {
     express: (identity = {}) => createExpressMiddleware(contexts, identity, report),
@@ -107,6 +123,7 @@ function createEnabledLogger(config: Config, options: UsageLoggerOptions, diagno
     flush: () => usageLog.flush(),
     close: (closing) => usageLog.close(closing?.timeoutMs),
     stats: () => usageLog.stats(),
+    metrics: (registry) => metrics.register(registry),
   }
 }
 
@@ -142,20 +159,26 @@ function createDisabledLogger(options: UsageLoggerOptions): UsageLogger {
     flush: async () => {},
     close: async () => {},
     stats: () => ({ state: 'disabled', ...counts, droppedByReason: {}, lastError: undefined }),
+    metrics: () => {},
   }
 }
 
-function createProcessor(config: Config, options: UsageLoggerOptions, diagnostics: DiagnosticLogger): BatchProcessor {
-  const { spoolDir, maxSpoolMb } = config
-  const settings = { ...config, spool: spoolDir ? { directory: spoolDir, maxMb: maxSpoolMb } : undefined }
+function createProcessor(config: Config, options: UsageLoggerOptions, diagnostics: DiagnosticLogger) {
+  const { spoolDir, maxSpoolMb, spoolFsync } = config
+  const spool = spoolDir ? { directory: spoolDir, maxMb: maxSpoolMb, fsync: spoolFsync } : undefined
+  const settings = { ...config, spool }
   try {
-    return new BatchProcessor(settings, createExporter(config, options, diagnostics), diagnostics)
+    const exporter = createExporter(config, options, diagnostics)
+    const hasTable = exporter instanceof PostgresUsageExporter
+    const prices = new RecordPricing(diagnostics, hasTable ? () => exporter.readPrices() : undefined)
+    void prices.refresh()
+    return { processor: new BatchProcessor(settings, new PricingExporter(exporter, prices), diagnostics), prices }
   } catch (error) {
     const reason = error instanceof ConfigurationError ? error.message : 'the database settings cannot be used'
     const misconfiguration = new ExportError('configuration', 'DATABASE_URL', reason)
     const processor = new BatchProcessor(settings, createRefusingExporter(misconfiguration), diagnostics)
     processor.reportMissingStore(misconfiguration)
-    return processor
+    return { processor, prices: new RecordPricing(diagnostics) }
   }
 }
 
@@ -164,8 +187,16 @@ function createExporter(config: Config, options: UsageLoggerOptions, diagnostics
   if (options.pool) return new PostgresUsageExporter(options.pool, 'borrowed')
   const { databaseUrl, sslMode, sslEnvironment } = config
   if (!databaseUrl) throw new ConfigurationError('no database is set; set DATABASE_URL and restart')
-  const pool = createPool({ databaseUrl, sslMode, sslEnvironment, maxConnections: 1 }, diagnostics)
+  const password = passwordOf(options.password, diagnostics)
+  const pool = createPool({ databaseUrl, password, sslMode, sslEnvironment, maxConnections: 1 }, diagnostics)
   return new PostgresUsageExporter(pool, 'owned')
+}
+
+function passwordOf(value: unknown, diagnostics: DiagnosticLogger): PasswordSource | undefined {
+  if (typeof value === 'function') return value as PasswordSource
+  if (value !== undefined)
+    diagnostics.error({}, 'password is no function; the password of the database URL is used instead')
+  return undefined
 }
 
 function createRefusingExporter(reason: ExportError): UsageExporter {

@@ -37,13 +37,23 @@ export { extractUsage } from './extractors/extract-usage.js'
 export type { ExpressMiddleware } from './middleware/express.js'
 export type { IdentityOptions, Resolvable } from './middleware/resolve-identity.js'
 export type { TrpcCall, TrpcMiddleware } from './middleware/trpc.js'
+export {
+  type Cost,
+  calculateCost,
+  findModelPrice,
+  type ListedPrice,
+  type ModelName,
+  type UsdPerMillion,
+} from './pricing/calculate-cost.js'
 export type { DiagnosticLogger } from './recording/diagnostics.js'
 export type { UsageExporter, UsageLoss } from './recording/exporter.js'
 export { MemoryExporter } from './recording/memory-exporter.js'
 export type { LastError } from './recording/outage.js'
 export type { RequestUsage } from './recording/request-context.js'
 export type { ImageEntry, UsageLoggerState, UsageLoggerStats } from './recording/usage-log.js'
+export type { MetricsRegistry } from './recording/usage-metrics.js'
 export type { CallerIdentity } from './usage/draft-record.js'
 export { estimateTokens } from './usage/estimate-tokens.js'
+export { type FormattedUsage, formatUsage } from './usage/format-usage.js'
 export { type TokenUsage, unknownUsage } from './usage/token-usage.js'
 export type { CallStatus, CostSource, UsageEntry, UsageRecord, UsageSource } from './usage/usage-record.js'

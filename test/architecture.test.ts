@@ -19,6 +19,8 @@ const mayImport: Record<string, readonly string[]> = {
   middleware: ['recording', 'budgets'],
   postgres: ['usage', 'pricing', 'recording', 'config.ts'],
   analytics: ['usage', 'postgres'],
+  // Of recording the spool only: whoever is erased is erased there as well.
+  history: ['usage', 'pricing', 'extractors', 'recording', 'postgres'],
   'create-usage-logger.ts': ['*'],
   'create-usage-reports.ts': ['*'],
   'index.ts': ['*'],

@@ -167,3 +167,23 @@ describe('the settings of the web process', () => {
     ])
   })
 })
+
+describe('the retention of the web process', () => {
+  it.each([
+    ['90', 90],
+    [' 007 ', 7],
+    ['', undefined],
+    [undefined, undefined],
+  ])('of %j is %j days', (text, days) => {
+    const config = readServerConfig({ TOKEN_LOG_RETENTION_DAYS: text })
+
+    expect(config).toMatchObject({ retentionDays: days, retentionKeepsDaily: false, problems: [] })
+  })
+
+  it.each(['0', '-1', '90d', '1.5', '1e2', '36501', 'never'])('of %j prunes nothing, and that is said', (text) => {
+    const { retentionDays, problems } = readServerConfig({ TOKEN_LOG_RETENTION_DAYS: text })
+
+    expect(retentionDays).toBeUndefined()
+    expect(problems).toEqual([expect.stringMatching(/^TOKEN_LOG_RETENTION_DAYS is ".*nothing is pruned$/)])
+  })
+})

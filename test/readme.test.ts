@@ -34,9 +34,13 @@ describe('the table of settings in the README', () => {
       TOKEN_LOG_MAX_MEMORY_MB: config.maxMemoryMb,
       TOKEN_LOG_SPOOL_DIR: config.spoolDir ?? 'none',
       TOKEN_LOG_MAX_SPOOL_MB: config.maxSpoolMb,
+      TOKEN_LOG_SPOOL_FSYNC: config.spoolFsync,
       DATABASE_URL: config.databaseUrl ?? 'none',
+      LITELLM_DATABASE_URL: config.liteLlmDatabaseUrl ?? 'DATABASE_URL',
       PGSSLMODE: config.sslEnvironment.mode ?? 'none',
       PGSSLROOTCERT: config.sslEnvironment.rootCertificate ?? 'none',
+      TOKEN_LOG_RETENTION_DAYS: readServerConfig({}).retentionDays ?? 'none',
+      TOKEN_LOG_RETENTION_KEEP_DAILY: readServerConfig({}).retentionKeepsDaily,
       TOKENLEDGER_ADMIN_TOKEN: readServerConfig({}).adminToken ?? 'none',
     }
     const defaults = Object.fromEntries(settings.map(({ name, fallback }) => [name, fallback.replaceAll('`', '')]))

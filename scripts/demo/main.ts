@@ -48,8 +48,11 @@ function print({ reports, problems, ...numbers }: DemoResult, format: 'json' | '
     console.log(JSON.stringify(numbers))
     return
   }
-  const { calls, rows, missing, duplicated, different } = numbers
+  const { calls, rows, missing, duplicated, different, costs } = numbers
   console.log(`\n${reports}`)
+  console.log(
+    `${costs.priced} calls cost $${costs.costUsd} by the list, ${costs.unpriced} have no price in it: ${costs.unpricedModels.join(', ')}`,
+  )
   console.log(
     `${calls} calls made, ${rows} rows written, ${missing} missing, ${duplicated} duplicated, ${different} different`,
   )

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createProgress } from '../../src/cli/progress.js'
 import {
   type ProviderStandIn,
   type StandInRequest,
@@ -10,7 +11,6 @@ import {
 import { createDemoApp } from './app.js'
 import type { PlannedCall } from './call-plan.js'
 import type { CountedCall } from './compare.js'
-import { startProgress } from './progress.js'
 import { driveTraffic } from './traffic.js'
 
 export type CallOptions = {
@@ -38,11 +38,12 @@ export async function makeCalls(plan: readonly PlannedCall[], options: CallOptio
   const answers = watchAnswers(server)
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const progress = startProgress(plan.length)
+  const progress = createProgress('calls')
+  let ended = 0
   try {
-    await driveTraffic(plan, { url, signal, onCallEnded: progress.step })
+    await driveTraffic(plan, { url, signal, onCallEnded: () => progress.report(++ended, plan.length) })
   } finally {
-    progress.stop()
+    progress.end()
     await endCalls({ server, answers, standIn })
     await usage.close()
     await standIn.close()

@@ -4,6 +4,7 @@ import { migrate } from '../../src/postgres/migrator.js'
 import { createPool } from '../../src/postgres/pool.js'
 import { planCalls } from './call-plan.js'
 import { type Comparison, type CountedCall, compare } from './compare.js'
+import { type DemoCosts, readCosts } from './costs.js'
 import { type DemoDatabase, openDatabase } from './database.js'
 import { makeCalls } from './make-calls.js'
 import { renderReports } from './reports.js'
@@ -12,6 +13,7 @@ import { readStoredRows, type StoredRow } from './stored-rows.js'
 export type DemoResult = Comparison & {
   /** Rows of each status. */
   readonly statuses: Readonly<Record<string, number>>
+  readonly costs: DemoCosts
   /** From the first call until the last row was written. */
   readonly elapsedMs: number
   /** The documented queries over all rows of the database, as tables. */
@@ -55,7 +57,9 @@ async function inspect({ database, calls, prefix, elapsedMs }: Inspection): Prom
   const pool = createPool({ databaseUrl: database.url, sslEnvironment: readSslEnvironment(), maxConnections: 1 })
   try {
     const rows = await readStoredRows(pool, prefix)
-    return { ...compare(calls, rows), statuses: countStatuses(rows), elapsedMs, reports: await renderReports(pool) }
+    const costs = await readCosts(pool, prefix)
+    const reports = await renderReports(pool)
+    return { ...compare(calls, rows), statuses: countStatuses(rows), costs, elapsedMs, reports }
   } finally {
     await pool.end()
   }

@@ -58,7 +58,8 @@ class Capture {
       const format = request && findFormatOfRequest(request)
       if (!request || !format) return undefined
       const asking = isPlain(init) ? this.#asking.ask(format, request, init) : undefined
-      const provider = findProviderHost(request.url.hostname)?.provider ?? format.provider
+      const { hostname, port } = request.url
+      const provider = findProviderHost(hostname, port)?.provider ?? format.provider
       // While the call runs, the text of a body takes less memory than what was read from it.
       const observed = { ...request, body: null }
       const call = { format, provider, request: observed, recorder: this.#recorder, complain: this.#complain }

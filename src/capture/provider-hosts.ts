@@ -12,7 +12,7 @@ const hosts: Readonly<Record<string, ProviderHost>> = {
   'models.ai.azure.com': { provider: 'azure' },
   'api.anthropic.com': { provider: 'anthropic' },
   'generativelanguage.googleapis.com': { provider: 'gemini' },
-  'ollama.com': { provider: 'ollama' },
+  'ollama.com': { provider: 'ollama_cloud' },
   'api.x.ai': { provider: 'xai' },
   'api.mistral.ai': { provider: 'mistral', sendsUsageUnasked: true },
   'codestral.mistral.ai': { provider: 'mistral', sendsUsageUnasked: true },
@@ -50,13 +50,19 @@ const patterns: readonly (readonly [RegExp, ProviderHost])[] = [
   [/(^|-)aiplatform(\.[\w-]+\.rep)?\.googleapis\.com$/, { provider: 'vertex' }],
 ]
 
-/** What is known of a host by its name or the domain it belongs to; undefined for all others. */
-export function findProviderHost(hostname: string): ProviderHost | undefined {
+/** Where servers of one's own listen if they are not told otherwise. */
+const ports: Readonly<Record<string, ProviderHost>> = {
+  '11434': { provider: 'ollama' },
+  '1234': { provider: 'lmstudio' },
+}
+
+/** What is known of a host by its name or the domain it belongs to, else by its port; undefined for all others. */
+export function findProviderHost(hostname: string, port = ''): ProviderHost | undefined {
   const name = hostname.toLowerCase()
   const labels = name.split('.')
   for (let start = 0; start < labels.length - 1; start++) {
     const domain = labels.slice(start).join('.')
     if (Object.hasOwn(hosts, domain)) return hosts[domain]
   }
-  return patterns.find(([pattern]) => pattern.test(name))?.[1]
+  return patterns.find(([pattern]) => pattern.test(name))?.[1] ?? ports[port]
 }

@@ -1,11 +1,19 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { loadDotEnv } from '../config.js'
+import { createBackfillCommand } from './backfill.js'
 import { createDeadLettersCommand } from './dead-letters.js'
+import { createEraseCommand } from './erase.js'
+import { createExportCommand } from './export.js'
+import { createImportCommand } from './import.js'
 import { createMigrateCommand } from './migrate.js'
-import { createUserTokenCommand } from './user-token.js'
+import { createPricesCommand } from './prices.js'
+import { createPruneCommand } from './prune.js'
 import { createReportCommand } from './report.js'
+import { createRepriceCommand } from './reprice.js'
+import { createSplitCountsCommand } from './split-counts.js'
 import { createTopCommand } from './top.js'
+import { createUserTokenCommand } from './user-token.js'
 import { createVerifyCommand } from './verify.js'
 
 const program = new Command('tokenledger')
@@ -18,6 +26,14 @@ const commands = [
   createVerifyCommand(),
   createDeadLettersCommand(),
   createUserTokenCommand(),
+  createPricesCommand(),
+  createRepriceCommand(),
+  createSplitCountsCommand(),
+  createBackfillCommand(),
+  createImportCommand(),
+  createPruneCommand(),
+  createEraseCommand(),
+  createExportCommand(),
 ]
 for (const command of commands) program.addCommand(command)
 for (const command of [program, ...commands, ...commands.flatMap((parent) => parent.commands)]) command.exitOverride()

@@ -1,5 +1,12 @@
 import { Command } from 'commander'
-import { type DailySumsDifference, repairDailySums, type Verification, verify } from '../postgres/verify.js'
+import {
+  type DailySumsDifference,
+  type Refusals,
+  repairDailySums,
+  type Verification,
+  verify,
+} from '../postgres/verify.js'
+import { printable } from './printable.js'
 import { withDatabase } from './with-database.js'
 
 type VerifyFlags = { readonly repair?: true; readonly json?: true }
@@ -35,6 +42,7 @@ function describe(result: Verification, repaired: number): string {
   return [
     line('rows', `${rows}, of which ${rowsWithoutEventId} without an event_id`),
     ...describeSums(result, repaired),
+    ...describeRefusals(result.refusals),
     line('dead letters', deadLetters === 0 ? 'none' : `${deadLetters} (tokenledger dead-letters list)`),
     ...(losses.length === 0 ? [line('losses', 'none')] : []),
     ...losses.map(({ reason, records, inputTokens, outputTokens, firstAt, lastAt }) =>
@@ -58,6 +66,16 @@ function describeSums({ differences, firstDifferences }: Verification, repaired:
   ]
 }
 
+function describeRefusals({ prunedBefore, unprunedRows, erasures, expired, erased }: Refusals): string[] {
+  const unpruned = unprunedRows > 0 ? `; ${unprunedRows} rows are still there: run tokenledger prune again` : ''
+  const pruned = `rows of before ${prunedBefore}; ${expired} came too late and were refused${unpruned}`
+  const lateCalls = `${erasures} erasures of users; ${erased} rows of theirs came later and were refused`
+  return [
+    ...(prunedBefore === null ? [] : [line('pruned', pruned)]),
+    ...(erasures === 0 ? [] : [line('erased', lateCalls)]),
+  ]
+}
+
 function describeDifference({ day, modelName, userEmail, columns }: DailySumsDifference): string {
   const values = columns.map(({ name, kept, counted }) => `${name} ${kept ?? 'none'}, rows ${counted ?? 'none'}`)
   return `  ${[day, modelName, userEmail].map(printable).join('  ')}: ${values.join('; ')}`
@@ -73,9 +91,4 @@ function describeIds(sequence: Verification['idSequence']): string {
 
 function line(label: string, text: string): string {
   return `${label.padEnd(14)}${text}`
-}
-
-// Names come from callers; a terminal is not to obey them.
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, '?')
 }

@@ -1,5 +1,5 @@
-import { unknownUsage } from '../usage/token-usage.js'
-import { isJsonObject, type JsonObject, textOf } from './json-object.js'
+import { type TokenUsage, unknownUsage } from '../usage/token-usage.js'
+import { countOf, isJsonObject, type JsonObject, listOf, textOf } from './json-object.js'
 import { copyRawUsage } from './raw-usage.js'
 import { type AnswerSoFar, laterProgress, nothingKnown, type WireFormat } from './wire-format.js'
 
@@ -8,7 +8,7 @@ const eventPattern = /^image_(generation|edit)\./
 
 /**
  * OpenAI image generations, edits and variations. An image request counts as 1 input and 1 output token; what gpt-image
- * models really count is in `raw`, and DALL-E reports nothing.
+ * models really count is in `raw`, with the number of images, which is all that DALL-E tells.
  */
 export const openAiImages: WireFormat = {
   provider: 'openai',
@@ -26,14 +26,26 @@ function reduce(answer: AnswerSoFar, message: unknown): AnswerSoFar {
   return {
     model: textOf(message.model) ?? answer.model,
     responseId: textOf(message.id) ?? answer.responseId,
-    usage: isJsonObject(message.usage) ? { ...answer.usage, raw: copyRawUsage(message.usage) } : answer.usage,
+    usage: { ...answer.usage, raw: rawUsageOf(message, answer) },
     progress: laterProgress(answer.progress, progressOf(message)),
   }
 }
 
+// A stream has an event for each image; Imagen lists its images as predictions.
+function rawUsageOf(message: JsonObject, { usage: { raw } }: AnswerSoFar): TokenUsage['raw'] {
+  const listed = listOf(message.data ?? message.predictions).length
+  const images = (countOf(raw?.images) ?? 0) + (isLastEvent(message) ? 1 : listed)
+  const counted = isJsonObject(message.usage) ? copyRawUsage(message.usage) : raw
+  return images === 0 ? counted : { ...counted, images }
+}
+
+function isLastEvent(message: JsonObject): boolean {
+  return textOf(message.type)?.endsWith('.completed') ?? false
+}
+
 function progressOf(message: JsonObject): AnswerSoFar['progress'] {
   if (message.error !== undefined && message.error !== null) return 'failed'
-  return isImageList(message) || textOf(message.type)?.endsWith('.completed') ? 'ended' : 'running'
+  return isImageList(message) || isLastEvent(message) ? 'ended' : 'running'
 }
 
 function isEvent(message: JsonObject): boolean {

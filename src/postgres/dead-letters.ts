@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { ExportError } from '../errors.js'
 import { restoreRecord } from '../recording/spool/spooled-record.js'
 import type { UsageRecord } from '../usage/usage-record.js'
+import { isoTime } from './iso-time.js'
 import { PostgresUsageExporter } from './usage-exporter.js'
 
 /** A record that the table refused. */
@@ -41,7 +42,7 @@ const notARecord = { code: 'not a record', reason: 'what was kept is not a usage
 const selectPage = `
   select
     event_id as "eventId",
-    to_char(failed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "failedAt",
+    ${isoTime('failed_at')} as "failedAt",
     code,
     reason,
     record::text as record

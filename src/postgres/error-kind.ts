@@ -24,7 +24,7 @@ const broken = 'the connection broke'
 const silent = 'it did not answer in time'
 
 const meanings: Readonly<Record<string, string>> = {
-  '08P01': 'the server, or a pooler before it, does not understand the connection',
+  '08P01': 'the pooler before it does not accept the options of the connection; take them out of the database URL',
   '2200H': 'the id sequence of token_usage_logs is exhausted; make the column a bigint',
   '25006': 'the database is read-only',
   '25P03': broken,
@@ -59,6 +59,9 @@ const meanings: Readonly<Record<string, string>> = {
 
 const takenId = 'an id of token_usage_logs is taken already; its sequence is behind its ids and must be set forward'
 
+// All that pgbouncer says in its own name has the code 08P01, be it for a moment or for good.
+const lostByPooler = 'the pooler before it has lost its connection or gave none in time'
+
 /**
  * What an error of the driver means for the rows of the write. Only what PostgreSQL says of the data itself is about the
  * data; everything unknown may pass. Of the server's words only the SQLSTATE goes on: the rest may hold values of rows.
@@ -69,6 +72,9 @@ export function toExportError(error: unknown): ExportError {
   const reason = typeof code === 'string' && code !== '' ? code : reasonOf(String(message))
   if (reason === '23505' && isAboutId(constraint, detail)) {
     return new ExportError('configuration', reason, `${takenId} (${reason})`)
+  }
+  if (reason === '08P01' && !/startup parameter/.test(String(message))) {
+    return new ExportError('passing', reason, `${lostByPooler} (${reason})`)
   }
   const kind = kindOf(reason)
   return new ExportError(kind, reason, `${meaningOf(reason, kind)} (${reason})`)

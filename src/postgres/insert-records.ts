@@ -26,6 +26,9 @@ const columns: readonly Column[] = [
   { name: 'request_type', field: 'requestType', ...text },
   { name: 'session_id', field: 'sessionId', ...text },
   { name: 'cost_estimate', field: 'costEstimate', ...usd },
+  { name: 'input_cost', field: 'inputCost', ...usd },
+  { name: 'output_cost', field: 'outputCost', ...usd },
+  { name: 'other_cost', field: 'otherCost', ...usd },
   { name: 'cost_source', field: 'costSource', ...text },
   { name: 'provider', field: 'provider', ...text },
   { name: 'operation', field: 'operation', ...text },
@@ -48,16 +51,24 @@ const columns: readonly Column[] = [
  * null in all records is left out. A record that is there already changes nothing.
  */
 export function insertRecords(records: readonly UsageRecord[]): { text: string; values: Buffer[] } {
+  const { text: statement, values } = insertInto('token_usage_logs', records)
+  // The target of the conflict is named: without it a clash of ids would pass for a record that is there already.
+  return { text: `${statement}\non conflict (event_id) do nothing`, values }
+}
+
+/** The same into another table with these columns, and without a word on conflicts. */
+export function insertInto(table: string, records: readonly UsageRecord[]): { text: string; values: Buffer[] } {
   // One order for everybody: two writers that meet cannot wait for each other in a circle.
   const sorted = [...records].sort((a, b) => (a.eventId < b.eventId ? -1 : a.eventId > b.eventId ? 1 : 0))
   const present = columns.filter(({ field }) => sorted.some((record) => record[field] !== null))
   const values = present.map(({ field, encode }) => encode(sorted.map((record) => record[field]) as never[]))
-  // The target of the conflict is named: without it a clash of ids would pass for a record that is there already.
-  const statement = `insert into token_usage_logs (${present.map(({ name }) => name).join(', ')})
-select ${present.map(({ type, convert = '' }, index) => `unnest($${index + 1}::${type}[])${convert}`).join(', ')}
-on conflict (event_id) do nothing`
+  const statement = `insert into ${table} (${present.map(({ name }) => name).join(', ')})
+select ${present.map(({ type, convert = '' }, index) => `unnest($${index + 1}::${type}[])${convert}`).join(', ')}`
   return { text: statement, values }
 }
+
+/** Names of the columns that a record fills. */
+export const recordColumns: readonly string[] = columns.map(({ name }) => name)
 
 function picoUsdArray(amounts: readonly (string | null)[]): Buffer {
   return int8Array(amounts.map((amount) => (amount === null ? null : toPicoUsd(amount))))

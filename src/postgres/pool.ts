@@ -1,11 +1,14 @@
 import pg from 'pg'
 import type { SslEnvironment, SslMode } from '../config.js'
 import type { DiagnosticLogger } from '../recording/diagnostics.js'
+import { askPassword, type PasswordSource } from './ask-password.js'
 import { parseDatabaseUrl } from './database-url.js'
 import { decideSsl, type SslDecision } from './ssl-mode.js'
 
 export type PoolSettings = {
   readonly databaseUrl: string
+  /** Wins over the password in the URL. */
+  readonly password?: PasswordSource | undefined
   readonly sslMode?: SslMode
   readonly sslEnvironment: SslEnvironment
   readonly maxConnections: number
@@ -20,13 +23,13 @@ export type PoolSettings = {
 export function createPool(settings: PoolSettings, diagnostics?: DiagnosticLogger): pg.Pool {
   const url = parseDatabaseUrl(settings.databaseUrl)
   const decision = decideSsl({ url, sslMode: settings.sslMode, sslEnvironment: settings.sslEnvironment })
-  const { host, port, user, password, database, parameters } = url
+  const { host, port, user, database, parameters } = url
   const pool = new pg.Pool({
     // Part by part: from a connection string the driver would take its own idea of TLS, and prints it with the pool.
     host,
     port,
     user,
-    password,
+    password: settings.password ? askPassword(settings.password) : url.password,
     database,
     options: parameters.get('options') ?? undefined,
     application_name: parameters.get('application_name') ?? 'tokenledger',

@@ -9,9 +9,12 @@ export async function getReportingZone(client: ClientBase): Promise<string> {
 
 /**
  * Makes `timeZone` the reporting zone and counts the daily sums anew, both in the caller's transaction, which has to be
- * at isolation level read committed. Writers wait until it ends. The name is one that `getTimeZoneName` returned.
+ * at isolation level read committed. Writers wait until it ends. The name is one that `getTimeZoneName` returned. Throws
+ * a `MigrationError` where sums outlived their rows: nobody can count those anew.
  */
 export async function setReportingZone(client: ClientBase, timeZone: string): Promise<void> {
+  await client.query('lock table token_usage_logs in share row exclusive mode')
+  await refuseKeptSums(client)
   await client.query(
     `insert into token_usage_settings (time_zone)
     values ($1)
@@ -20,6 +23,19 @@ export async function setReportingZone(client: ClientBase, timeZone: string): Pr
     [timeZone],
   )
   await client.query('select token_usage_rebuild_daily()')
+}
+
+async function refuseKeptSums(client: ClientBase): Promise<void> {
+  const { rows } = await client.query<{ from: string | null; to: string }>(
+    `select min(day)::text as from, max(day)::text as to
+    from token_usage_daily
+    where day < (select (pruned_before at time zone time_zone)::date from token_usage_settings)`,
+  )
+  const [kept] = rows
+  if (!kept?.from) return
+  throw new MigrationError(
+    `The daily sums of ${kept.from} to ${kept.to} outlived their rows and cannot be counted anew for another time zone. Keep the zone, or remove these sums first with tokenledger prune, without --keep-daily.`,
+  )
 }
 
 /**

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ExportError } from '../errors.js'
+import type { PriceSource } from '../pricing/price-source.js'
 import type { UsageExporter, UsageLoss } from '../recording/exporter.js'
 import type { UsageRecord } from '../usage/usage-record.js'
 import { toExportError } from './error-kind.js'
 import { insertRecords } from './insert-records.js'
+import { readOwnPrices } from './price-table.js'
 
 // The client gives up later than the server, so that a write is normally cancelled there and known to be.
 const lockTimeoutMs = 5000
@@ -11,6 +13,8 @@ const statementTimeoutMs = 10_000
 const clientTimeoutMs = 15_000
 const connectTimeoutMs = 10_000
 const begin = `begin; set local statement_timeout = ${statementTimeoutMs}; set local lock_timeout = ${lockTimeoutMs}`
+// A batch waits for the prices, which it can do without.
+const beginReading = 'begin; set local statement_timeout = 1500; set local lock_timeout = 500'
 
 const insertDeadLetter = `insert into token_usage_dead_letters (event_id, code, reason, record)
 values ($1, $2, $3, $4)
@@ -44,7 +48,7 @@ export class PostgresUsageExporter implements UsageExporter {
   readonly name = 'PostgreSQL'
   readonly #pool: UsagePool
   readonly #ownership: 'owned' | 'borrowed'
-  #client: UsageClient | undefined
+  readonly #clients = new Set<UsageClient>()
   #closing: Promise<void> | undefined
 
   constructor(pool: UsagePool, ownership: 'owned' | 'borrowed') {
@@ -72,6 +76,11 @@ export class PostgresUsageExporter implements UsageExporter {
     await this.#write({ text: insertLoss, values: [id, reason, records, inputTokens, outputTokens, firstAt, lastAt] })
   }
 
+  /** The user's own prices as they are now. Rejects with an `ExportError`. */
+  readPrices(): Promise<PriceSource> {
+    return this.#inTransaction(beginReading, readOwnPrices)
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -79,19 +88,25 @@ export class PostgresUsageExporter implements UsageExporter {
 
   async #close(): Promise<void> {
     // What still waits for an answer is cut off: a pool does not end, ours or theirs, while a client is checked out.
-    cutOff(this.#client)
+    for (const client of this.#clients) cutOff(client)
     if (this.#ownership === 'owned') await this.#pool.end()
     else this.#pool.off('error', ignore)
   }
 
   async #write(statement: Statement): Promise<void> {
+    await this.#inTransaction(begin, (session) => session.query(statement))
+  }
+
+  async #inTransaction<T>(beginning: string, work: (session: Session) => Promise<T>): Promise<T> {
+    let client: UsageClient | undefined
     try {
-      this.#client = await this.#connect()
-      await inTransaction(this.#client, statement)
+      client = await this.#connect()
+      this.#clients.add(client)
+      return await inTransaction(client, beginning, work)
     } catch (error) {
       throw toExportError(error)
     } finally {
-      this.#client = undefined
+      if (client) this.#clients.delete(client)
     }
   }
 
@@ -111,12 +126,18 @@ export class PostgresUsageExporter implements UsageExporter {
 }
 
 type Statement = { readonly text: string; readonly values?: unknown[] }
+type Session = { query(statement: Statement): Promise<unknown> }
 
-async function inTransaction(client: UsageClient, statement: Statement): Promise<void> {
+async function inTransaction<T>(
+  client: UsageClient,
+  beginning: string,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
   client.on('error', ignore)
+  let result: T
   try {
-    await run(client, { text: begin })
-    await run(client, statement)
+    await run(client, { text: beginning })
+    result = await work({ query: (statement) => run(client, statement) })
     await run(client, { text: 'commit' })
   } catch (error) {
     // After anything but a refusal of data the connection may be dead, or still busy: nobody gets it again.
@@ -127,6 +148,7 @@ async function inTransaction(client: UsageClient, statement: Statement): Promise
   }
   client.off('error', ignore)
   client.release()
+  return result
 }
 
 async function rollback(client: UsageClient): Promise<boolean> {
@@ -144,8 +166,8 @@ function run(client: UsageClient, statement: Statement): Promise<unknown> {
 }
 
 // Ending a client makes the query that it waits for fail, which gives it back to its pool.
-function cutOff(client: UsageClient | undefined): void {
-  void (client as (UsageClient & { end?(): Promise<void> }) | undefined)?.end?.().catch(ignore)
+function cutOff(client: UsageClient): void {
+  void (client as UsageClient & { end?(): Promise<void> }).end?.().catch(ignore)
 }
 
 function ignore(): void {}

@@ -25,12 +25,18 @@ const of = (side: string): string => sums.map((column) => `${side}.${column}`).j
 
 /**
  * The rows of `token_usage_daily` that differ from what the rows of `token_usage_logs` add up to, those that only one side
- * has included: as many as `$1` says, in the order of the key, each with the number of all of them as `differences`.
+ * has included: as many as `$1` says, in the order of the key, each with the number of all of them as `differences`. Days
+ * whose rows were pruned are left out.
  */
 export const selectDifferences = `
-  with counted as (
+  with settings as (
     select
-      (timestamp at time zone coalesce((select time_zone from token_usage_settings), 'UTC'))::date as day,
+      coalesce((select time_zone from token_usage_settings), 'UTC') as time_zone,
+      coalesce((select pruned_before from token_usage_settings), '-infinity') as pruned_before
+  ),
+  counted as (
+    select
+      (timestamp at time zone (select time_zone from settings))::date as day,
       user_email,
       coalesce(provider, '') as provider,
       model_name,
@@ -54,7 +60,13 @@ export const selectDifferences = `
       min(timestamp) as first_at,
       max(timestamp) as last_at
     from token_usage_logs
+    where timestamp >= (select pruned_before from settings)
     group by 1, 2, 3, 4, 5, 6, 7
+  ),
+  kept as (
+    select *
+    from token_usage_daily
+    where day >= (select (pruned_before at time zone time_zone)::date from settings)
   ),
   differing as (
     select
@@ -62,7 +74,7 @@ export const selectDifferences = `
       to_jsonb(kept) as kept,
       to_jsonb(counted) as counted,
       count(*) over () as differences
-    from token_usage_daily as kept
+    from kept
     full join counted using (${key})
     where (${of('kept')}) is distinct from (${of('counted')})
     order by ${key}

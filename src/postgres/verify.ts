@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { inTransaction } from './transaction.js'
 import { longestList, selectDifferences } from './verify-daily-sums.js'
 
 /** A difference of one row of the daily sums; values are text as PostgreSQL writes them, null on the side without a row. */
@@ -26,6 +27,18 @@ export type LossSummary = {
 /** How far the ids have got; `share` is 1 when the next insert fails. */
 export type IdSequence = { readonly lastId: number; readonly highestId: number; readonly share: number }
 
+/** What keeps rows out that were pruned or erased before. */
+export type Refusals = {
+  /** Start of the first day whose rows are kept, ISO 8601; null where nothing was pruned. Sums of earlier days are not compared. */
+  readonly prunedBefore: string | null
+  /** Rows of earlier days that are there: a prune was interrupted. */
+  readonly unprunedRows: number
+  readonly erasures: number
+  /** How often rows came that were pruned or erased, and were refused. */
+  readonly expired: number
+  readonly erased: number
+}
+
 export type Verification = {
   readonly rows: number
   readonly rowsWithoutEventId: number
@@ -35,6 +48,7 @@ export type Verification = {
   readonly firstDifferences: readonly DailySumsDifference[]
   readonly deadLetters: number
   readonly losses: readonly LossSummary[]
+  readonly refusals: Refusals
   /** Undefined where no sequence is behind the ids, or this user may not see it. */
   readonly idSequence?: IdSequence
 }
@@ -45,6 +59,16 @@ const selectCounts = `
     (count(*) - count(event_id))::float8 as "rowsWithoutEventId",
     (select count(*) from token_usage_dead_letters)::float8 as "deadLetters"
   from token_usage_logs`
+
+const selectRefusals = `
+  select
+    settings.pruned_before as "prunedBefore",
+    (select count(*) from token_usage_logs where timestamp < settings.pruned_before)::float8 as "unprunedRows",
+    (select count(*) from token_erasures)::float8 as erasures,
+    coalesce(settings.expired, 0)::float8 as expired,
+    (select coalesce(sum(refused), 0) from token_erasures)::float8 as erased
+  from (values (1)) as always
+  left join token_usage_settings as settings on true`
 
 const selectLosses = `
   select
@@ -98,6 +122,7 @@ export async function verify(pool: pg.Pool): Promise<Verification> {
     const differing = await client.query(selectDifferences, [longestList])
     const counts = await client.query(selectCounts)
     const losses = await client.query(selectLosses)
+    const refusals = await client.query(selectRefusals)
     const sequences = await client.query(selectIdSequence)
     const [sequence] = sequences.rows
     return {
@@ -109,6 +134,7 @@ export async function verify(pool: pg.Pool): Promise<Verification> {
         firstAt: loss.firstAt.toISOString(),
         lastAt: loss.lastAt.toISOString(),
       })),
+      refusals: { ...refusals.rows[0], prunedBefore: refusals.rows[0]?.prunedBefore?.toISOString() ?? null },
       idSequence: sequence && { ...sequence, share: sequence.lastId / sequence.highestId },
     }
   })
@@ -119,19 +145,4 @@ export async function repairDailySums(pool: pg.Pool): Promise<void> {
   // At a stricter level the sums would be those of before the lock.
   const begin = 'begin isolation level read committed read write; set local statement_timeout = 0'
   await inTransaction(pool, begin, (client) => client.query('select token_usage_rebuild_daily()'))
-}
-
-async function inTransaction<T>(pool: pg.Pool, begin: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect()
-  try {
-    await client.query(begin)
-    const result = await work(client)
-    await client.query('commit')
-    client.release()
-    return result
-  } catch (error) {
-    // The transaction is still open, and the connection may be dead.
-    client.release(true)
-    throw error
-  }
 }

@@ -1,11 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import PQueue from 'p-queue'
 import type { ExportError } from '../errors.js'
 import { type DraftRecord, withOwnTexts } from '../usage/draft-record.js'
-import { BatchWriter } from './batch-writer.js'
+import { BatchWriter, type WriteObserver } from './batch-writer.js'
 import type { DiagnosticLogger } from './diagnostics.js'
-import { drain } from './drain.js'
+import { drain, within } from './drain.js'
 import type { UsageExporter } from './exporter.js'
+import { type LeftOver, reportLeftOver } from './left-over.js'
 import { Losses } from './losses.js'
 import { Outage } from './outage.js'
 import { PendingRecords } from './pending-records.js'
@@ -24,9 +24,6 @@ export type BatchProcessorSettings = {
   /** Where rows are kept on disk until they are written; in memory only, if left out. */
   readonly spool?: SpoolSettings | undefined
 }
-
-/** What became of the rows that were not written at the end. */
-export type LeftOver = { readonly spooled: number; readonly lost: number }
 
 type Target = { readonly pending: number; readonly backlog: number }
 
@@ -139,6 +136,11 @@ export class BatchProcessor {
     return { spooled: this.#spool?.count ?? 0, lost: lost.length }
   }
 
+  /** `observer` hears of each write that the store acknowledges from now on. */
+  observeWrites(observer: WriteObserver): void {
+    this.#writer.observe(observer)
+  }
+
   /** Whether there is anything to write: rows of this process, or counts of lost ones. */
   get hasWork(): boolean {
     return this.#pending.count > 0 || !this.#losses.isEmpty || (this.#spool?.backlog.count ?? 0) > 0
@@ -162,8 +164,7 @@ export class BatchProcessor {
   }
 
   #spill(draft: DraftRecord): void {
-    if (!this.#spool) this.#losses.drop('memory_full', draft)
-    else if (!this.#spool.spill(draft)) this.#losses.drop('spool_full', draft)
+    if (!this.#spool?.spill(draft)) this.#losses.drop(this.#spool ? 'spool_full' : 'memory_full', draft)
   }
 
   #schedule(): void {
@@ -189,7 +190,10 @@ export class BatchProcessor {
   }
 
   async #write(target: Target): Promise<void> {
-    while (this.#pending.settledCount < target.pending && !this.#isClosed) await this.#writeBatch(this.#pending)
+    for (let end = target.pending; this.#pending.settledCount < end && !this.#isClosed; ) {
+      // Rows that were put behind others are still to be settled.
+      if ((await this.#writeBatch(this.#pending)) > 0) end = endOf(this.#pending)
+    }
     if (this.#spool) await this.#writeBacklog(this.#spool.backlog, target.backlog)
     if (!this.#losses.isEmpty && !this.#isClosed) await this.#losses.store((loss) => this.#exporter.exportLoss(loss))
     if (!this.#isClosed) this.#outage.end(this.#losses.total)
@@ -198,9 +202,9 @@ export class BatchProcessor {
   // New rows do not wait until a long backlog is written.
   async #writeBacklog(backlog: Backlog, target: number): Promise<void> {
     while (backlog.isWaiting && !this.#isClosed) {
-      await this.#writeBatch(backlog)
+      const deferred = await this.#writeBatch(backlog)
       if (backlog.settledCount >= target) return
-      if (this.#pending.count >= this.#settings.batchSize) await this.#writeBatch(this.#pending)
+      if (deferred > 0 || this.#pending.count >= this.#settings.batchSize) await this.#writeBatch(this.#pending)
     }
   }
 
@@ -212,9 +216,10 @@ export class BatchProcessor {
     })
   }
 
-  async #writeBatch(source: RecordSource): Promise<void> {
-    await this.#writer.write(source)
+  async #writeBatch(source: RecordSource): Promise<number> {
+    const deferred = await this.#writer.write(source)
     this.#outage.easeOff()
+    return deferred
   }
 
   #fail(error: unknown): void {
@@ -232,16 +237,9 @@ export class BatchProcessor {
   async #close(timeoutMs: number | undefined): Promise<void> {
     this.#spool?.stopTakingOver()
     await this.drain(timeoutMs)
-    this.#reportLeftOver(this.end())
+    reportLeftOver(this.end(), this.#exporter.name, this.#diagnostics)
     const closing = Promise.resolve().then(() => this.#exporter.close())
-    await Promise.race([closing.catch(() => undefined), sleep(exporterCloseMs, undefined, { ref: false })])
-  }
-
-  #reportLeftOver({ spooled, lost }: LeftOver): void {
-    const before = (rows: number) => `closed before ${this.#exporter.name} took ${rows} usage rows`
-    if (lost > 0) this.#diagnostics.error({ lost }, `${before(lost)}: they are lost`)
-    if (spooled > 0)
-      this.#diagnostics.warn({ spooled }, `${before(spooled)}: they wait in the spool for the next start`)
+    await within(exporterCloseMs, Promise.allSettled([closing, this.#spool?.finishSync()]))
   }
 }
 

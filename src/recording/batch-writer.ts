@@ -11,7 +11,11 @@ export type BatchWriterParts = {
   readonly diagnostics: DiagnosticLogger
 }
 
+/** Hears of a write that the store has acknowledged. */
+export type WriteObserver = (write: { readonly rows: number; readonly durationMs: number }) => void
+
 const smallestBatch = 10
+const bisectingMs = 1000
 
 /** Writes the oldest records of a source as one batch, settles them there, and counts what became of them. */
 export class BatchWriter {
@@ -22,6 +26,7 @@ export class BatchWriter {
   #written = 0
   #deadLettered = 0
   #isStopped = false
+  readonly #observers = new Set<WriteObserver>()
 
   constructor(maxBatchSize: number, parts: BatchWriterParts) {
     this.#parts = parts
@@ -37,21 +42,39 @@ export class BatchWriter {
     return this.#deadLettered
   }
 
-  /** Rejects with the store's error; what was settled before it stays so. */
-  async write(source: RecordSource): Promise<void> {
+  /**
+   * Rejects with the store's error; what was settled before it stays so. A batch of many refused records is left after a
+   * second: what is left of it is put behind all other records, and the answer is how many those are.
+   */
+  async write(source: RecordSource): Promise<number> {
     const records = source.peek(this.#batchLimit)
-    if (records.length === 0) return
+    if (records.length === 0) return 0
+    const until = performance.now() + bisectingMs
+    let left = records.length
     // After `stop()` the records have been accounted for already, whatever a late answer says.
     const settle = (count: number, account: (records: readonly LostRecord[]) => void) => {
+      left -= count
       if (!this.#isStopped) account(source.settle(count))
     }
+    // Without one settled record it would begin anew next time, and never end.
+    const isOverTime = () => left < records.length && performance.now() >= until
     await exportBatch(this.#parts.exporter, records, {
-      written: (count) => settle(count, () => (this.#written += count)),
+      written: (rows, durationMs) => {
+        settle(rows, () => (this.#written += rows))
+        for (const observe of this.#observers) observe({ rows, durationMs })
+      },
       deadLettered: (refusal) => settle(1, () => this.#reportDeadLetter(refusal)),
       dropped: () => settle(1, ([record]) => this.#parts.losses.drop('refused', record)),
-      isStopped: () => this.#isStopped,
+      isStopped: () => this.#isStopped || isOverTime(),
     })
     this.#batchLimit = Math.min(this.#maxBatchSize, this.#batchLimit * 2)
+    if (left > 0 && !this.#isStopped) source.defer(left)
+    return left
+  }
+
+  /** `observer` hears of each write that the store acknowledges from now on. */
+  observe(observer: WriteObserver): void {
+    this.#observers.add(observer)
   }
 
   /** A smaller batch next time: a slow connection may carry that within its time limit. */

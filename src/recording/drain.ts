@@ -17,9 +17,15 @@ const longestTimerMs = 2 ** 31 - 1
 /** Tries until all is written, for `timeoutMs` at most; 25 seconds where that is no number. Never rejects. */
 export async function drain(work: Drainable, timeoutMs: unknown): Promise<void> {
   const giveUp = new AbortController()
-  const timeout = sleep(timerMs(timeoutMs), undefined, { signal: giveUp.signal }).catch(() => undefined)
-  await Promise.race([drainUntil(work, giveUp.signal), timeout])
+  await within(toTimeoutMs(timeoutMs), drainUntil(work, giveUp.signal))
   giveUp.abort()
+}
+
+/** Resolves when `work` does, or after `timeoutMs`, for which it keeps the process alive. */
+export async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  const end = new AbortController()
+  const timeout = sleep(timeoutMs, undefined, { signal: end.signal }).catch(() => undefined)
+  await Promise.race([work, timeout]).finally(() => end.abort())
 }
 
 async function drainUntil(work: Drainable, signal: AbortSignal): Promise<void> {
@@ -30,7 +36,8 @@ async function drainUntil(work: Drainable, signal: AbortSignal): Promise<void> {
   }
 }
 
-function timerMs(timeoutMs: unknown): number {
+/** A time limit that a timer can keep: 25 seconds where `timeoutMs` is no number. */
+export function toTimeoutMs(timeoutMs: unknown): number {
   if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) return defaultTimeoutMs
   return Math.min(Math.max(timeoutMs, 0), longestTimerMs)
 }

@@ -4,7 +4,7 @@ import type { UsageExporter } from './exporter.js'
 
 /** Told what became of the records of a batch, in their order. */
 export interface BatchOutcome {
-  written(count: number): void
+  written(count: number, durationMs: number): void
   deadLettered(refusal: ExportError): void
   /** Not even the dead letters took the record. */
   dropped(refusal: ExportError): void
@@ -23,8 +23,9 @@ export async function exportBatch(
 ): Promise<void> {
   const parts: (readonly UsageRecord[])[] = [batch]
   for (let part = parts.pop(); part !== undefined && !outcome.isStopped(); part = parts.pop()) {
+    const startedAt = performance.now()
     const refusal = await refusalOf(() => exporter.export(part))
-    if (refusal === undefined) outcome.written(part.length)
+    if (refusal === undefined) outcome.written(part.length, performance.now() - startedAt)
     else if (part.length > 1) parts.push(part.slice(part.length >> 1), part.slice(0, part.length >> 1))
     else await keepDeadLetter(exporter, part[0], { refusal, outcome })
   }

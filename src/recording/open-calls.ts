@@ -1,7 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { OpenCall } from './usage-recorder.js'
 
 const longestPauseMs = 60_000
+const unreadMs = 5000
+const lookMs = 20
 
 /**
  * The calls that have no row yet. One whose answer nobody has read for `timeoutMs` is given up, up to a tenth of that
@@ -34,9 +37,21 @@ export class OpenCalls {
     this.#timer = undefined
   }
 
+  /** Resolves when all calls have ended but those whose answer nobody has read on for five seconds; after `timeoutMs` at the latest. */
+  async ended(timeoutMs: number): Promise<void> {
+    const until = performance.now() + timeoutMs
+    for (let leftMs = timeoutMs; leftMs > 0 && this.#isAnyAwaited(); leftMs = until - performance.now()) {
+      await sleep(Math.min(lookMs, leftMs))
+    }
+  }
+
   /** Each of them leaves its row now, with what is known. */
   giveUpAll(): void {
-    for (const call of [...this.#calls]) call.giveUp()
+    for (const call of [...this.#calls]) {
+      call.giveUp()
+      // It is not waited for again, whatever it made of that.
+      this.delete(call)
+    }
   }
 
   #startTimer(): NodeJS.Timeout {
@@ -45,6 +60,16 @@ export class OpenCalls {
   }
 
   #giveUpUnread(since: number): void {
-    for (const call of [...this.#calls]) if ((call.unreadSince ?? Number.POSITIVE_INFINITY) <= since) call.giveUp()
+    for (const call of [...this.#calls]) if (isUnread(call, since)) call.giveUp()
   }
+
+  #isAnyAwaited(): boolean {
+    const since = performance.now() - unreadMs
+    for (const call of this.#calls) if (!isUnread(call, since)) return true
+    return false
+  }
+}
+
+function isUnread({ unreadSince }: OpenCall, since: number): boolean {
+  return (unreadSince ?? Number.POSITIVE_INFINITY) <= since
 }

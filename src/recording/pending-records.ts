@@ -65,6 +65,11 @@ export class PendingRecords implements RecordSource {
     return settled.map(({ draft }) => draft)
   }
 
+  defer(count: number): void {
+    this.#items.push(...this.#items.splice(0, count))
+    this.#firstUnspooled = 0
+  }
+
   /** The oldest records that have no copy on disk, `count` at most. */
   unspooled(count: number): PendingRecord[] {
     while (this.#items[this.#firstUnspooled]?.segment !== undefined) this.#firstUnspooled += 1

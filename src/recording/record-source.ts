@@ -13,4 +13,6 @@ export interface RecordSource {
   peek(count: number): UsageRecord[]
   /** Forgets the oldest `count` records. */
   settle(count: number): readonly LostRecord[]
+  /** Puts the oldest `count` records behind all others. */
+  defer(count: number): void
 }

@@ -2,7 +2,6 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { EventEmitter } from 'node:events'
 import type { CallerIdentity, DraftRecord } from '../usage/draft-record.js'
 import { boundedText, ownText } from '../usage/own-text.js'
-import { toPicoUsd } from '../usage/pico-usd.js'
 import { isTokenCount } from '../usage/token-count.js'
 
 /** What a request has used so far. `costUsd` is null while any of its calls has no known cost. */
@@ -17,11 +16,17 @@ export type RequestUsage = {
 /** Who is calling, and whether the calls are recorded at all. */
 export type ContextIdentity = CallerIdentity & { readonly skip?: boolean | undefined }
 
+/** What a call cost, in trillionths of a US dollar; null where nobody knows. */
+export type CostOfDraft = (draft: DraftRecord) => bigint | null
+
 /** Tells who is calling; asked when the first record of the request is made, so that authentication may come later. */
 export type IdentityResolver = () => ContextIdentity
 
 // Work that starts its own successor inside its context would make a chain without an end.
 const deepestNesting = 100
+// Calls whose cost nobody has asked for wait to be summed up in a later turn, and in this one where they are many.
+const fewUnpriced = 100
+const mostUnpriced = 5000
 const nobody: ContextIdentity = {}
 
 /** One request, job or procedure; contexts nest, and an inner one falls back to the outer one for what it does not say. */
@@ -34,8 +39,11 @@ export class RequestContext {
   #inputTokens = 0
   #outputTokens = 0
   #picoUsd: bigint | null = 0n
+  #unpriced: DraftRecord[] = []
+  readonly #costOf: CostOfDraft
 
-  constructor(resolve: IdentityResolver, outer: RequestContext | undefined) {
+  constructor(resolve: IdentityResolver, costOf: CostOfDraft, outer: RequestContext | undefined) {
+    this.#costOf = costOf
     const isTooDeep = outer !== undefined && outer.#depth === deepestNesting
     this.#outer = isTooDeep ? undefined : outer
     this.#depth = this.#outer === undefined ? 0 : this.#outer.#depth + 1
@@ -56,6 +64,7 @@ export class RequestContext {
 
   /** What was recorded in this context and those inside it, to a depth of a hundred. */
   get usage(): RequestUsage {
+    this.#sumUpCosts()
     return {
       calls: this.#calls,
       inputTokens: this.#inputTokens,
@@ -69,18 +78,34 @@ export class RequestContext {
     this.#calls += 1
     if (isTokenCount(draft.inputTokens)) this.#inputTokens += draft.inputTokens
     if (isTokenCount(draft.outputTokens)) this.#outputTokens += draft.outputTokens
-    if (this.#picoUsd !== null) {
-      const pico = draft.costEstimate == null ? null : toPicoUsd(draft.costEstimate)
-      this.#picoUsd = pico === null ? null : this.#picoUsd + pico
-    }
+    if (this.#picoUsd !== null) this.#keepUnpriced(draft)
     this.#outer?.add(draft)
+  }
+
+  #keepUnpriced(draft: DraftRecord): void {
+    const count = this.#unpriced.push(draft)
+    if (count === fewUnpriced) setImmediate(() => this.#sumUpCosts())
+    if (count === mostUnpriced) this.#sumUpCosts()
+  }
+
+  #sumUpCosts(): void {
+    for (const draft of this.#unpriced) {
+      const cost = this.#picoUsd === null ? null : this.#costOf(draft)
+      this.#picoUsd = cost === null || this.#picoUsd === null ? null : this.#picoUsd + cost
+    }
+    this.#unpriced = []
   }
 }
 
 /** The async-local store of one logger's request contexts. */
 export class RequestContexts {
+  readonly #costOf: CostOfDraft
   readonly #storage = new AsyncLocalStorage<RequestContext>()
   readonly #bound = new WeakMap<EventEmitter, RequestContext>()
+
+  constructor(costOf: CostOfDraft) {
+    this.#costOf = costOf
+  }
 
   get current(): RequestContext | undefined {
     return this.#storage.getStore()
@@ -88,7 +113,7 @@ export class RequestContexts {
 
   /** A new context inside the current one; enter it with `run`. */
   create(resolve: IdentityResolver): RequestContext {
-    return new RequestContext(resolve, this.current)
+    return new RequestContext(resolve, this.#costOf, this.current)
   }
 
   run<T>(context: RequestContext, fn: () => T): T {

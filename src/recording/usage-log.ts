@@ -1,7 +1,9 @@
 import { type CallerIdentity, type DraftRecord, draftRecord } from '../usage/draft-record.js'
 import type { UsageEntry } from '../usage/usage-record.js'
 import type { BatchProcessor } from './batch-processor.js'
+import type { WriteObserver } from './batch-writer.js'
 import type { DiagnosticLogger } from './diagnostics.js'
+import { toTimeoutMs } from './drain.js'
 import { OpenCalls } from './open-calls.js'
 import type { LastError } from './outage.js'
 import { watchProcessExit } from './process-exit.js'
@@ -46,6 +48,7 @@ export type UsageLogParts = {
 }
 
 const drainBeforeExitMs = 10_000
+const writingShare = 0.2
 const nobody: CallerIdentity = {}
 const imageFields = { inputTokens: 1, outputTokens: 1, requestType: 'image', usageSource: 'fixed' } as const
 
@@ -57,6 +60,7 @@ export class UsageLog implements UsageRecorder {
   readonly #contexts: RequestContexts
   readonly #openCalls: OpenCalls
   readonly #forgetExit: () => void
+  #closing: Promise<void> | undefined
 
   constructor({ processor, contexts, diagnostics, settings }: UsageLogParts) {
     this.#processor = processor
@@ -92,20 +96,38 @@ export class UsageLog implements UsageRecorder {
     }
   }
 
+  observeWrites(observer: WriteObserver): void {
+    this.#processor.observeWrites(observer)
+  }
+
   flush(): Promise<void> {
     return this.#processor.flush()
   }
 
-  async close(timeoutMs?: number): Promise<void> {
-    this.#openCalls.giveUpAll()
-    await this.#processor.close(timeoutMs)
-    this.#forgetExit()
+  /** Waits for calls to end for four fifths of `timeoutMs`, and has the rest of it for writing. Never rejects. */
+  close(timeoutMs?: number): Promise<void> {
+    this.#closing ??= this.#close(toTimeoutMs(timeoutMs))
+    return this.#closing
   }
 
   stats(): UsageLoggerStats {
     const { isFailing, isClosed, ...counts } = this.#processor.stats()
     const failing = counts.lastError?.kind === 'configuration' ? 'misconfigured' : 'retrying'
     return { state: isClosed ? 'closed' : isFailing ? failing : 'running', ...counts }
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const endAt = performance.now() + timeoutMs
+    const waitUntil = endAt - timeoutMs * writingShare
+    // A call may begin while the rows of those before it are written.
+    do {
+      await this.#openCalls.ended(waitUntil - performance.now())
+      this.#openCalls.giveUpAll()
+      await this.#processor.drain(endAt - performance.now())
+    } while (this.#openCalls.count > 0 && performance.now() < endAt)
+    this.#openCalls.giveUpAll()
+    await this.#processor.close(endAt - performance.now())
+    this.#forgetExit()
   }
 
   #record(entry: object, context: RequestContext | undefined, fixed?: Partial<DraftRecord>): void {

@@ -7,6 +7,7 @@ import { loadDotEnv, readConfig, readServerConfig, type ServerConfig } from '../
 import { createUsageLogger, type UsageLogger } from '../create-usage-logger.js'
 import { createUsageReports, type UsageReports } from '../create-usage-reports.js'
 import { ConfigurationError } from '../errors.js'
+import { findPruneBoundary, prune } from '../history/prune.js'
 import { isLoopbackHost } from '../postgres/database-url.js'
 import { type EmbeddedServer, startEmbeddedServer } from '../postgres/embedded-server.js'
 import { migrate } from '../postgres/migrator.js'
@@ -17,6 +18,7 @@ import { createApp } from './app.js'
 import { logDemoData } from './demo-data.js'
 import { createShutdown, exitOnSignals } from './graceful-shutdown.js'
 import { openModelClients } from './model-clients.js'
+import { startRetention } from './retention.js'
 import { createViewerTokens, digestOf } from './viewer.js'
 
 const logger = pino({ base: null })
@@ -40,7 +42,7 @@ async function serve(): Promise<void> {
   const admin = serverConfig.adminToken ? { digest: digestOf(serverConfig.adminToken) } : findOrCreateAdminToken()
   const embedded = config.databaseUrl === undefined ? await startOwnDatabase() : undefined
   const databaseUrl = config.databaseUrl ?? embedded?.connectionString ?? ''
-  const pool = createPool({ databaseUrl, sslEnvironment: config.sslEnvironment, maxConnections: 1 }, logger)
+  const pool = createPool({ databaseUrl, sslEnvironment: config.sslEnvironment, maxConnections: 2 }, logger)
   const reports = createUsageReports({ databaseUrl, timeoutMs: reportTimeoutMs })
   const usage = createUsageLogger({ enabled: serverConfig.isLoggingEnabled, databaseUrl, logger })
   const read = (request: ReadRequest) => readRows(pool, request)
@@ -55,7 +57,9 @@ async function serve(): Promise<void> {
     trustedProxies: config.sslEnvironment.isHeroku ? 1 : 0,
   })
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000 }, app)
+  const retention = createRetention(pool, serverConfig)
   const closers = [
+    async () => retention?.stop(),
     () => usage.close({ timeoutMs: 10_000 }),
     () => reports.close(),
     () => pool.end(),
@@ -73,6 +77,15 @@ async function fillWithDemoData(usage: UsageLogger, reports: UsageReports): Prom
   if (totals.requests > 0) return logger.warn(`--demo-data adds nothing: ${totals.requests} calls are recorded already`)
   logger.info('90 days of invented calls are being written')
   logger.info(`${await logDemoData(usage)} invented calls are written`)
+}
+
+function createRetention(pool: ReturnType<typeof createPool>, { retentionDays, retentionKeepsDaily }: ServerConfig) {
+  if (retentionDays === undefined) return undefined
+  return startRetention({
+    prune: async (signal) =>
+      prune(pool, await findPruneBoundary(pool, retentionDays), { keepDaily: retentionKeepsDaily, signal }),
+    logger,
+  })
 }
 
 function refuseExposure({ host, adminToken }: ServerConfig, isHeroku: boolean): void {

@@ -7,38 +7,40 @@ type Tokenizer = {
 type Encoding = 'o200k_base' | 'cl100k_base'
 
 const longestCounted = 16_384
+const samples = 16
 const loaders: Readonly<Record<Encoding, () => Promise<Tokenizer>>> = {
   o200k_base: () => import('gpt-tokenizer/encoding/o200k_base'),
   cl100k_base: () => import('gpt-tokenizer/encoding/cl100k_base'),
 }
-const loading: Partial<Record<Encoding, Promise<void>>> = {}
+const loading: Partial<Record<Encoding, Promise<boolean>>> = {}
 const loaded: Partial<Record<Encoding, Tokenizer>> = {}
 
 /**
  * Roughly how many tokens a text is, by gpt-tokenizer where that is installed: exact for OpenAI's models, and the count of
  * their newest ones for all others. Until it is loaded, which the first call sets off, and where it is absent, by length.
- * Of a long text the first 16,384 characters are counted, and the rest in proportion.
+ * Of a text of more than 16,384 characters as many are counted, of sixteen places in it, and the rest in proportion.
  */
 export function estimateTokens(text: string, model = ''): number {
   const encoding = encodingOf(model)
   void loadTokenizer(encoding)
   const tokenizer = loaded[encoding] ?? loaded.o200k_base
-  const start = text.slice(0, longestCounted)
-  const counted = (tokenizer && countTokens(tokenizer, start)) ?? tokensByLength(start)
-  const scale = start.length < text.length ? tokensByLength(text) / tokensByLength(start) : 1
-  return Math.ceil(counted * scale)
+  const sample = sampleOf(text)
+  const counted = (tokenizer && countTokens(tokenizer, sample)) ?? tokensByLength(sample)
+  return Math.ceil(sample === '' ? 0 : (counted * text.length) / sample.length)
 }
 
 /**
- * Loads gpt-tokenizer, once; resolves when it is there or known to be absent, and never rejects. It holds the event loop
- * up for about a tenth of a second, which is best done while a process starts.
+ * Loads gpt-tokenizer, once; resolves to whether it is there, and never rejects. It holds the event loop up for about a
+ * tenth of a second, which is best done while a process starts.
  */
-export function loadTokenizer(encoding: Encoding = 'o200k_base'): Promise<void> {
+export function loadTokenizer(encoding: Encoding = 'o200k_base'): Promise<boolean> {
   loading[encoding] ??= loaders[encoding]().then(
     (tokenizer) => {
-      if (typeof tokenizer.countTokens === 'function') loaded[encoding] = tokenizer
+      if (typeof tokenizer.countTokens !== 'function') return false
+      loaded[encoding] = tokenizer
+      return true
     },
-    () => {},
+    () => false,
   )
   return loading[encoding]
 }
@@ -46,6 +48,15 @@ export function loadTokenizer(encoding: Encoding = 'o200k_base'): Promise<void> 
 // As OpenAI's tiktoken maps its models: the o models, gpt-4o, gpt-4.1 and all after them have the newer encoding.
 function encodingOf(model: string): Encoding {
   return /(^|\/)(gpt-3\.?5|gpt-4(?![o.])|text-embedding-)/.test(model) ? 'cl100k_base' : 'o200k_base'
+}
+
+// Going through all of a text of megabytes would hold up the event loop.
+function sampleOf(text: string): string {
+  if (text.length <= longestCounted) return text
+  const length = longestCounted / samples
+  const step = (text.length - length) / (samples - 1)
+  const starts = Array.from({ length: samples }, (_, index) => Math.floor(index * step))
+  return starts.map((start) => text.slice(start, start + length)).join('')
 }
 
 function countTokens(tokenizer: Tokenizer, text: string): number | undefined {

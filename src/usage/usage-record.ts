@@ -62,6 +62,11 @@ export type UsageRecord = {
   readonly sessionId: string | null
   /** US dollars as a decimal string with at most 12 places; null where the call has no price. */
   readonly costEstimate: string | null
+  /** The parts of `costEstimate`, which make it up to the last digit; null where only the sum is known. */
+  readonly inputCost: string | null
+  readonly outputCost: string | null
+  /** Fees, searches, images that are not counted in tokens. */
+  readonly otherCost: string | null
   readonly costSource: CostSource | null
   readonly provider: string | null
   readonly operation: string | null

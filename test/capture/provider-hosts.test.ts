@@ -17,6 +17,13 @@ it.each([
   expect(findProviderHost(hostname)?.provider).toBe(provider)
 })
 
+it('knows local servers by the port they listen at', () => {
+  expect(findProviderHost('localhost', '11434')?.provider).toBe('ollama')
+  expect(findProviderHost('gpu.internal', '1234')?.provider).toBe('lmstudio')
+  expect(findProviderHost('api.openai.com', '11434')?.provider).toBe('openai')
+  expect(findProviderHost('localhost', '8080')).toBeUndefined()
+})
+
 it.each([
   'localhost',
   '127.0.0.1',

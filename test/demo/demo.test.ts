@@ -29,6 +29,12 @@ describe('the demo', () => {
     expect(JSON.parse(stdout)).toEqual({
       ...{ calls: 200, rows: 200, missing: 0, duplicated: 0, different: 0 },
       statuses: { ok: 164, aborted: 36, error: 0 },
+      costs: {
+        priced: expect.any(Number),
+        unpriced: expect.any(Number),
+        costUsd: expect.stringMatching(/^0\.\d+$/),
+        unpricedModels: ['claude-haiku-5-5', 'dall-e-3'],
+      },
       elapsedMs: expect.any(Number),
     })
     expect(code).toBe(0)

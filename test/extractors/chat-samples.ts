@@ -266,7 +266,7 @@ export const chatSamples: readonly Sample[] = [
     ['cloudflare', `https://api.cloudflare.com/client/v4/accounts/0/ai${chatPath}`] as const,
     ['crusoe', `https://managed-inference-api-proxy.crusoe.ai${chatPath}`] as const,
     ['huggingface', `https://router.huggingface.co${chatPath}`] as const,
-    ['ollama', `https://ollama.com${chatPath}`] as const,
+    ['ollama_cloud', `https://ollama.com${chatPath}`] as const,
     [
       'vertex',
       'https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/openapi/chat/completions',

@@ -21,6 +21,8 @@ export type Recording = {
   readonly model: string | null
   readonly request_model: string | null
   readonly http_status: number | null
+  /** When, in any form that `Date.parse` reads. */
+  readonly recorded_at: string | null
   readonly content_type: string | null
   readonly host: string | null
   readonly url_path: string | null

@@ -166,6 +166,14 @@ describe('what an error means', () => {
     }
   })
 
+  it('is passing where pgbouncer has lost the server, and a setting where it refuses an option', () => {
+    const lost = toExportError({ code: '08P01', message: 'server conn crashed?' })
+    const refused = toExportError({ code: '08P01', message: 'unsupported startup parameter: options' })
+
+    expect(lost).toMatchObject({ kind: 'passing', reason: '08P01' })
+    expect(refused).toMatchObject({ kind: 'configuration', reason: '08P01' })
+  })
+
   it('is that the server is silent where it accepts and never answers', async () => {
     const sockets: Socket[] = []
     const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1')

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { ExportError, type ExportErrorKind } from '../../src/errors.js'
 import { BatchProcessor, type BatchProcessorSettings } from '../../src/recording/batch-processor.js'
 import type { UsageLoss } from '../../src/recording/exporter.js'
@@ -248,6 +248,33 @@ describe('rows that the store refuses', () => {
     expect(between.pending).toBeGreaterThan(0)
     expect(between.isFailing).toBe(true)
     expect(processor.stats()).toMatchObject({ written: 20, deadLettered: 1, pending: 0 })
+    expectBalanced(processor)
+  })
+
+  it('leaves a batch of many refused rows after a second for the rows behind it, and ends with each dead letter once', async () => {
+    const { exporter, processor, push } = setUp()
+    const now = performance.now.bind(performance)
+    let aheadMs = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + aheadMs)
+    onTestFinished(() => clock.mockRestore())
+    let letters = 0
+    exporter.onDeadLetter = () => {
+      letters += 1
+      aheadMs += 1000
+    }
+    let lettersBefore = 0
+    exporter.onExport = (records) => {
+      if (exporter.batches.length === 1) push(1, 'good')
+      if (records.every(({ modelName }) => modelName === 'good')) lettersBefore = letters
+      return refuseBad(records)
+    }
+
+    push(40, 'bad')
+    await processor.flush()
+
+    expect(lettersBefore).toBe(1)
+    expect(processor.stats()).toMatchObject({ written: 1, deadLettered: 40, pending: 0 })
+    expect([letters, exporter.deadLetters.length]).toEqual([40, 40])
     expectBalanced(processor)
   })
 

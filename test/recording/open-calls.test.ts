@@ -55,6 +55,15 @@ it('gives all calls up at once when it is told to', () => {
   expect(open.map(({ givenUp }) => givenUp)).toEqual([1, 1])
 })
 
+it('waits no more for a call that was given up, even where that had no effect', () => {
+  const calls = new OpenCalls(timeoutMs)
+  calls.add({ unreadSince: undefined, giveUp: () => {} })
+
+  calls.giveUpAll()
+
+  expect([calls.count, vi.getTimerCount()]).toEqual([0, 0])
+})
+
 it('starts its timer outside of the request that makes the first call', async () => {
   vi.useRealTimers()
   const requests = new AsyncLocalStorage<string>()

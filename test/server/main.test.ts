@@ -97,6 +97,25 @@ describe('the web process', () => {
     expect(await database.query('select from pg_tables where schemaname = $1', ['public'])).toHaveLength(0)
   })
 
+  it('prunes what is older than TOKEN_LOG_RETENTION_DAYS, and keeps the sums where it is told to', async () => {
+    const database = await openDatabase()
+    await database.query(
+      `insert into token_usage_logs (timestamp, user_email, model_name, input_tokens, output_tokens, request_type)
+       select now() - n * interval '20 days', 'ann@example.com', 'm', 1, 1, 'chat' from generate_series(0, 3) as n`,
+    )
+    const app = run({
+      DATABASE_URL: database.connectionString,
+      TOKEN_LOG_RETENTION_DAYS: '30',
+      TOKEN_LOG_RETENTION_KEEP_DAILY: 'true',
+    })
+
+    const line = await app.line(/^pruned what is older/)
+
+    expect(line).toMatchObject({ rows: 2, dailySums: 0, deadLetters: 0 })
+    expect(await database.query('select from token_usage_logs')).toHaveLength(2)
+    expect(await database.query('select from token_usage_daily')).toHaveLength(4)
+  })
+
   it('lives on without its database, and never tells the password', async () => {
     const app = run({ DATABASE_URL: 'postgres://ann:topsecret@127.0.0.1:1/usage' })
 

@@ -1,5 +1,28 @@
 import type { TestDatabase } from '../support/test-database.js'
 
+const describeTypes = `
+  select case typtype
+    when 'd' then format(
+      E'create domain %I as %s%s;\n',
+      typname,
+      format_type(typbasetype, typtypmod),
+      (
+        select string_agg(format(E'\n  constraint %I %s', conname, pg_get_constraintdef(oid)), '' order by conname)
+        from pg_constraint
+        where contypid = types.oid and contype <> 'n'
+      )
+    )
+    else format(
+      E'create type %I as range (subtype = %s, collation = %s);\n',
+      typname,
+      (select rngsubtype::regtype from pg_range where rngtypid = types.oid),
+      (select rngcollation::regcollation from pg_range where rngtypid = types.oid)
+    )
+  end as text
+  from pg_type as types
+  where typnamespace = 'public'::regnamespace and typtype in ('d', 'r')
+  order by typname`
+
 // The same text from every PostgreSQL: before version 16, views name the table before each column; from version 18 on,
 // "not null" is a constraint of its own.
 const describeTables = `
@@ -54,20 +77,23 @@ const describeFunctions = `
   select pg_get_functiondef(oid) || coalesce(E'-- may be called by: ' || array_to_string(proacl, ', ') || E'\n', '') as text
   from pg_proc
   where pronamespace = 'public'::regnamespace
+    -- What a type brings with it differs between versions.
+    and prolang <> (select oid from pg_language where lanname = 'internal')
   order by proname`
 
 const describeComments = `
   select format(E'comment on %s %s is %L;\n', object.type, object.identity, description) as text
   from pg_description
   cross join lateral pg_identify_object(classoid, objoid, objsubid) as object
-  where (classoid = 'pg_class'::regclass and (select relnamespace from pg_class where oid = objoid) = 'public'::regnamespace)
+  where (classoid = 'pg_type'::regclass and (select typnamespace from pg_type where oid = objoid) = 'public'::regnamespace)
+    or (classoid = 'pg_class'::regclass and (select relnamespace from pg_class where oid = objoid) = 'public'::regnamespace)
     or (classoid = 'pg_proc'::regclass and (select pronamespace from pg_proc where oid = objoid) = 'public'::regnamespace)
   order by object.identity collate "C"`
 
 /** The schema of a migrated database as SQL, the same for every version of PostgreSQL. */
 export async function describeSchema({ query }: TestDatabase): Promise<string> {
   const sections: string[] = []
-  for (const sql of [describeTables, describeViews, describeFunctions, describeComments]) {
+  for (const sql of [describeTypes, describeTables, describeViews, describeFunctions, describeComments]) {
     const rows = await query(sql)
     sections.push(rows.map(({ text }) => text).join(sql === describeComments ? '' : '\n'))
   }

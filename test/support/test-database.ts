@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { inject } from 'vitest'
+import type { TestServer } from './test-server.js'
 
 /** A database of one test file. */
 export type TestDatabase = {
@@ -11,14 +12,23 @@ export type TestDatabase = {
   drop(): Promise<void>
 }
 
-/** Creates a database of its own: with all migrations applied by default, or empty. */
-export async function createTestDatabase(options: { template?: 'migrated' | 'empty' } = {}): Promise<TestDatabase> {
-  const prefix = inject('testDatabasePrefix')
-  const name = `${prefix}${randomBytes(6).toString('hex')}`
-  const template = options.template === 'empty' ? 'template0' : `${prefix}migrated`
-  await administer(`create database ${name} template ${template}`)
+type Template = { readonly template?: 'migrated' | 'empty' }
 
-  const url = new URL(inject('testServerUrl'))
+/** Creates a database of its own on the server of this test run: with all migrations applied by default, or empty. */
+export function createTestDatabase(options: Template = {}): Promise<TestDatabase> {
+  return createDatabaseOn({ url: inject('testServerUrl'), prefix: inject('testDatabasePrefix') }, options)
+}
+
+/** The same on any such server. */
+export async function createDatabaseOn(
+  server: Pick<TestServer, 'url' | 'prefix'>,
+  options: Template = {},
+): Promise<TestDatabase> {
+  const name = `${server.prefix}${randomBytes(6).toString('hex')}`
+  const template = options.template === 'empty' ? 'template0' : `${server.prefix}migrated`
+  await administer(server.url, `create database ${name} template ${template}`)
+
+  const url = new URL(server.url)
   url.pathname = `/${name}`
   const pool = new pg.Pool({ connectionString: url.href })
   // Tests break connections on purpose; what a query of theirs meets is thrown by the query itself.
@@ -30,13 +40,13 @@ export async function createTestDatabase(options: { template?: 'migrated' | 'emp
     query: async (sql, parameters) => (await pool.query(sql, parameters)).rows,
     drop: async () => {
       await pool.end()
-      await administer(`drop database if exists ${name} with (force)`)
+      await administer(server.url, `drop database if exists ${name} with (force)`)
     },
   }
 }
 
-async function administer(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: inject('testServerUrl') })
+async function administer(serverUrl: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: serverUrl })
   await client.connect()
   try {
     await client.query(sql)

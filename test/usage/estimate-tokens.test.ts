@@ -76,13 +76,16 @@ it.each([
   expect(Math.abs(estimateTokens(long) - expected)).toBeLessThanOrEqual(Math.max(5, expected * share))
 })
 
-it('counts the rest of a text of megabytes in proportion to its beginning', async () => {
+it('counts a text of megabytes in proportion to what stands at many places in it', async () => {
   await loadTokenizer()
   const thousandTimes = texts.English.repeat(100_000)
 
   const ratio = estimateTokens(thousandTimes) / (countO200k(texts.English) * 100_000)
 
   expect(ratio).toBeCloseTo(1, 1)
+  const halves = estimateTokens(texts.English.repeat(5000) + texts.Chinese.repeat(5000))
+
+  expect(halves / (5000 * (countO200k(texts.English) + countO200k(texts.Chinese)))).toBeCloseTo(1, 1)
   expect(estimateTokens('a'.repeat(10_000_000))).toBeGreaterThan(1_000_000)
 })
 

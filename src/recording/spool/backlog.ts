@@ -10,17 +10,26 @@ export type BacklogParts = {
   readonly directory: SpoolDirectory
   readonly writer: SegmentWriter
   readonly diagnostics: DiagnosticLogger
+  /** What damaged segments that are kept for people may take. */
+  readonly maxBadBytes: number
   /** So many records that were on disk only cannot be read any more. */
   readonly onLost: (reason: 'spool_gone' | 'spool_damaged', count: number) => void
 }
 
 type Spilled = { readonly segment: Segment; records: number }
-type Found = { readonly records: UsageRecord[]; readonly damaged: number; readonly isGone: boolean }
+type Found = {
+  readonly records: UsageRecord[]
+  readonly damaged: number
+  readonly isGone: boolean
+  /** More is wrong with it than an end that was torn off. */
+  readonly isBad: boolean
+}
 type Loaded = {
   readonly path: string
   readonly records: UsageRecord[]
   /** Records of an ended process that cannot be read: counted when the segment goes, and so once. */
   readonly damaged: number
+  readonly isBad: boolean
   readonly remove: () => void
 }
 
@@ -103,6 +112,12 @@ export class Backlog implements RecordSource {
     }))
   }
 
+  /** They stay before the records of other segments: one segment is read at a time. */
+  defer(count: number): void {
+    const records = this.#loaded?.records ?? []
+    records.push(...records.splice(0, count))
+  }
+
   /** A segment of ours is not in its place any more: its records, if it had any, are gone. */
   forget(segment: Segment): void {
     const gone = this.#spilled.find((spilled) => spilled.segment === segment)
@@ -131,16 +146,17 @@ export class Backlog implements RecordSource {
       return
     }
     this.#lose(found.isGone ? 'spool_gone' : 'spool_damaged', expected - found.records.length)
-    this.#loaded = { path: segment.path, records: found.records, damaged: 0, remove: () => segment.remove() }
+    const { records, isBad } = found
+    this.#loaded = { path: segment.path, records, damaged: 0, isBad, remove: () => segment.remove() }
   }
 
   #loadOrphan(): void {
     const path = this.#claim(this.#orphans.shift() ?? '')
     const found = path === undefined ? undefined : this.#read(path)
     if (path === undefined || found === undefined) return
-    const { records, damaged } = found
+    const { records, damaged, isBad } = found
     this.#takenOver += records.length
-    this.#loaded = { path, records, damaged, remove: () => removeFile(path) }
+    this.#loaded = { path, records, damaged, isBad, remove: () => removeFile(path) }
   }
 
   #claim(name: string): string | undefined {
@@ -158,8 +174,8 @@ export class Backlog implements RecordSource {
     try {
       const frames = readSegment(path)
       const records = (frames?.payloads ?? []).map(restoreRecord).filter((record) => record !== undefined)
-      const unreadable = (frames?.payloads.length ?? 0) - records.length
-      return { records, damaged: (frames?.damaged ?? 0) + unreadable, isGone: frames === undefined }
+      const damaged = (frames?.damaged ?? 0) + (frames?.payloads.length ?? 0) - records.length
+      return { records, damaged, isGone: frames === undefined, isBad: damaged > (frames?.isTorn ? 1 : 0) }
     } catch (error) {
       this.#report(error)
       this.#parts.directory.release(path)
@@ -169,11 +185,21 @@ export class Backlog implements RecordSource {
 
   #removeIfSettled(): void {
     if (this.#loaded === undefined || this.#loaded.records.length > 0) return
-    const { damaged, remove } = this.#loaded
+    const { path, damaged, isBad, remove } = this.#loaded
     this.#loaded = undefined
+    if (isBad) this.#setAside(path)
     remove()
     this.#takenOver += damaged
     this.#lose('spool_damaged', damaged)
+  }
+
+  #setAside(path: string): void {
+    const { directory, diagnostics, maxBadBytes } = this.#parts
+    const kept = directory.setAside(path, maxBadBytes)
+    if (!this.#mayLog('damaged')) return
+    const fate =
+      kept === undefined ? 'It was removed, for those kept before take all the room there is' : `It is kept as ${kept}`
+    diagnostics.warn({ path: kept }, `a segment of the spool is damaged; what can be read of it was taken. ${fate}`)
   }
 
   #lose(reason: 'spool_gone' | 'spool_damaged', count: number): void {

@@ -11,7 +11,12 @@ export type FramesRead = {
   readonly payloads: readonly Buffer[]
   /** Places where a frame should be and none can be read, a torn end included: as many records at least are gone. */
   readonly damaged: number
+  /** Whether the last of these is an end that was torn off, as a write that was cut short leaves it. */
+  readonly isTorn: boolean
 }
+
+/** A frame, or bytes where one should be and none can be read. */
+export type Piece = { readonly bytes: Buffer; readonly payload: Buffer | undefined }
 
 /** A text with what it takes to find it again among damaged bytes, and to know that it is undamaged: magic, CRC-32 of what follows, length, UTF-8. */
 export function encodeFrame(text: string): Buffer {
@@ -28,17 +33,24 @@ export function encodeFrame(text: string): Buffer {
 export function readFrames(bytes: Buffer): FramesRead {
   const payloads: Buffer[] = []
   let damaged = 0
-  for (let position = 0; position < bytes.length; ) {
-    const payload = payloadAt(bytes, position)
+  let isTorn = false
+  for (const { payload, bytes: piece } of piecesOf(bytes)) {
     if (payload === undefined) {
       damaged += 1
-      position = nextMagic(bytes, position + 1)
-    } else {
-      payloads.push(payload)
-      position += headBytes + payload.length
-    }
+      isTorn = isTornAt(bytes, piece.byteOffset - bytes.byteOffset)
+    } else payloads.push(payload)
   }
-  return { payloads, damaged }
+  return { payloads, damaged, isTorn }
+}
+
+/** All of `bytes`, in order. */
+export function* piecesOf(bytes: Buffer): Generator<Piece> {
+  for (let position = 0; position < bytes.length; ) {
+    const payload = payloadAt(bytes, position)
+    const end = payload === undefined ? nextMagic(bytes, position + 1) : position + headBytes + payload.length
+    yield { payload, bytes: bytes.subarray(position, end) }
+    position = end
+  }
 }
 
 function payloadAt(bytes: Buffer, position: number): Buffer | undefined {
@@ -50,6 +62,14 @@ function payloadAt(bytes: Buffer, position: number): Buffer | undefined {
   if (end > nextMagic(bytes, start)) return undefined
   const isUndamaged = crc32(bytes.subarray(position + lengthAt, end)) === bytes.readUInt32LE(position + crcAt)
   return isUndamaged ? bytes.subarray(start, end) : undefined
+}
+
+// The beginning of a frame, and nothing behind it.
+function isTornAt(bytes: Buffer, position: number): boolean {
+  const head = bytes.subarray(position, position + headBytes)
+  const isBeginning = head.subarray(0, magic.length).equals(magic.subarray(0, head.length))
+  if (!isBeginning || nextMagic(bytes, position + 1) < bytes.length) return false
+  return head.length < headBytes || position + headBytes + head.readUInt32LE(lengthAt) > bytes.length
 }
 
 function nextMagic(bytes: Buffer, position: number): number {

@@ -8,8 +8,10 @@ export interface SegmentSource {
   /** Bytes that may still be written. */
   readonly room: number
   create(): Segment
-  /** So many bytes more are on disk. */
-  grown(bytes: number): void
+  /** So many bytes more of it are on disk. */
+  grown(segment: Segment, bytes: number): void
+  /** The disk took so long for a write. */
+  took(durationMs: number): void
   /** A segment is not where it was put: its records may be gone. */
   lost(segment: Segment): void
 }
@@ -40,10 +42,10 @@ export class SegmentWriter {
   write(records: readonly UsageRecord[]): Written | undefined {
     for (let attempt = 0; attempt < attempts; attempt++) {
       if (this.#source.room <= 0) return undefined
-      const segment = this.current ?? this.#source.create()
+      const segment = this.current ?? this.#timed(() => this.#source.create())
       this.#current = segment
       const count = this.#append(segment, records)
-      if (segment.isInPlace()) return { segment, count }
+      if (this.#timed(() => segment.isInPlace())) return { segment, count }
       segment.forget()
       this.#source.lost(segment)
     }
@@ -59,14 +61,22 @@ export class SegmentWriter {
     const frames = encodeUpTo(Math.min(this.#source.room, fullSegmentBytes - segment.bytes), records)
     const before = segment.bytes
     try {
-      segment.append(frames)
+      this.#timed(() => segment.append(frames))
     } catch (error) {
       // A full disk leaves an empty file behind.
       if (segment.bytes === 0) segment.remove()
       throw error
     }
-    this.#source.grown(segment.bytes - before)
+    this.#source.grown(segment, segment.bytes - before)
     return frames.length
+  }
+
+  // Making the frames is no work of the disk, however many they are.
+  #timed<T>(work: () => T): T {
+    const startedAt = performance.now()
+    const result = work()
+    this.#source.took(performance.now() - startedAt)
+    return result
   }
 }
 

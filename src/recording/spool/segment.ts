@@ -6,14 +6,19 @@ import {
   lstatSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs'
 import { crc32 } from 'node:zlib'
-import { type FramesRead, readFrames } from './frame.js'
+import { type FramesRead, type Piece, piecesOf, readFrames } from './frame.js'
 
 /** Bytes after which a segment takes no more. */
 export const fullSegmentBytes = 256 * 1024
+
+/** Of a file that is to take the place of a segment; one that is left over has nothing that the segment has not. */
+export const partSuffix = '.part'
 
 // A full segment and the largest record: a larger file is none of ours.
 const largestSegmentBytes = 4 * fullSegmentBytes
@@ -125,6 +130,37 @@ export class Segment {
  * was not written by this version.
  */
 export function readSegment(path: string): FramesRead | undefined {
+  const bytes = readBytes(path)
+  return bytes && readFrames(bytes.subarray(headerBytes))
+}
+
+/** All that is in a segment, none where the file is not there any more. Throws as `readSegment` does. */
+export function readPieces(path: string): readonly Piece[] {
+  return [...piecesOf((readBytes(path) ?? Buffer.alloc(0)).subarray(headerBytes))]
+}
+
+/**
+ * Takes out of a segment that nobody writes what `isUnwanted` says, frames and pieces that cannot be read, at once or not
+ * at all; a segment without frames is removed. Returns how many pieces that were. Throws as `readSegment` does.
+ */
+export function cutSegment(path: string, isUnwanted: (piece: Piece) => boolean): number {
+  const bytes = readBytes(path)
+  if (bytes === undefined) return 0
+  const pieces = [...piecesOf(bytes.subarray(headerBytes))]
+  const rest = pieces.filter((piece) => !isUnwanted(piece))
+  if (rest.length === 0) removeFile(path)
+  else if (rest.length < pieces.length) {
+    const part = path + partSuffix
+    writeFileSync(part, Buffer.concat([bytes.subarray(0, headerBytes), ...rest.map((piece) => piece.bytes)]), {
+      flag: 'wx',
+      mode: 0o600,
+    })
+    renameSync(part, path)
+  }
+  return pieces.length - rest.length
+}
+
+function readBytes(path: string): Buffer | undefined {
   let descriptor: number
   try {
     descriptor = openSync(path, readFlags)
@@ -137,7 +173,7 @@ export function readSegment(path: string): FramesRead | undefined {
     if (size > largestSegmentBytes) throw new Error('it is larger than any segment')
     const bytes = readFileSync(descriptor)
     if (isOfOtherVersion(bytes)) throw new Error('another version wrote it')
-    return readFrames(bytes.subarray(headerBytes))
+    return bytes
   } finally {
     closeSync(descriptor)
   }

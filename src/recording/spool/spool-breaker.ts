@@ -33,19 +33,27 @@ export class SpoolBreaker {
 
   /** The same, for work that cannot be done later. */
   attemptAnyway(work: () => void): boolean {
-    const start = performance.now()
     try {
       work()
     } catch (error) {
-      this.#open(reasonOf(error))
+      this.fail(error)
       return false
     }
-    this.#succeed(performance.now() - start)
+    this.#succeed()
     return true
   }
 
-  #succeed(durationMs: number): void {
+  /** Some work that was done elsewhere failed. */
+  fail(error: unknown): void {
+    this.#open(reasonOf(error))
+  }
+
+  /** The disk took so long for a part of the work. */
+  took(durationMs: number): void {
     if (durationMs > slowMs) this.#countSlow()
+  }
+
+  #succeed(): void {
     if (this.isOpen || !this.#isReported) return
     this.#isReported = false
     this.#diagnostics.info({}, `the spool in ${this.#directory} is written again`)

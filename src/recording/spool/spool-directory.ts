@@ -1,20 +1,23 @@
 import { randomBytes } from 'node:crypto'
 import { lstatSync, mkdirSync, readdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { formatOwner, type Liveness, type Owner, type OwnerState, parseOwner } from './owner.js'
-import { removeFile, Segment } from './segment.js'
+import { partSuffix, removeFile, Segment } from './segment.js'
 
 /** What is in the directory. */
 export type Survey = {
-  /** Of all segments, whosever they are. */
+  /** Of all segments, whosever they are, and of the damaged ones that were set aside. */
   readonly bytes: number
   /** Names of the segments that nobody will write any more, the oldest of each owner first. */
   readonly orphans: readonly string[]
+  /** Names of all other segments. */
+  readonly inUse: readonly string[]
 }
 
 const segmentPattern = /^(.+)-([0-9a-f]{8})-(\d{6,})\.spool$/
 const leaseSuffix = '.lease'
 const nobody = 'free'
+const badName = 'bad'
 const leaseMs = 10 * 60_000
 const writableByOthers = 0o022
 
@@ -29,6 +32,7 @@ export class SpoolDirectory {
   // Two loggers of one process, and two threads, never give the same name.
   readonly #token = randomBytes(4).toString('hex')
   readonly #lease: string
+  readonly #badPath: string
   #count = 0
 
   constructor(path: string, liveness: Liveness) {
@@ -36,6 +40,7 @@ export class SpoolDirectory {
     this.#liveness = liveness
     this.#owner = formatOwner(liveness.self)
     this.#lease = join(path, this.#owner + leaseSuffix)
+    this.#badPath = join(path, badName)
   }
 
   /** Creates a segment, and the directory before it where it is missing. Throws where the directory is not safe to use. */
@@ -46,7 +51,7 @@ export class SpoolDirectory {
 
   /** Looks through the directory, if there is one, and removes leases that nobody needs. Throws where it is not safe to use. */
   survey(): Survey {
-    if (!exists(this.path)) return { bytes: 0, orphans: [] }
+    if (!exists(this.path)) return { bytes: 0, orphans: [], inUse: [] }
     requireOwnDirectory(this.path)
     const names = readdirSync(this.path).sort()
     const segments = names.filter((name) => segmentPattern.test(name))
@@ -59,10 +64,19 @@ export class SpoolDirectory {
       states.set(key, state)
       return state
     }
+    const orphans = new Set(segments.filter((name) => this.#isOrphan(name, stateOf)))
     return {
-      bytes: segments.reduce((sum, name) => sum + (this.#stat(name)?.size ?? 0), 0),
-      orphans: segments.filter((name) => this.#isOrphan(name, stateOf)),
+      bytes: segments.reduce((sum, name) => sum + (this.#stat(name)?.size ?? 0), this.#badBytes()),
+      orphans: [...orphans],
+      inUse: segments.filter((name) => !orphans.has(name)),
     }
+  }
+
+  /** Removes what a process left behind that ended while it replaced a segment. */
+  removeParts(): void {
+    if (!exists(this.path)) return
+    requireOwnDirectory(this.path)
+    for (const name of readdirSync(this.path)) if (name.endsWith(partSuffix)) removeFile(join(this.path, name))
   }
 
   /** Whether nobody will write this segment any more. */
@@ -77,13 +91,35 @@ export class SpoolDirectory {
     return move(join(this.path, name), path) ? path : undefined
   }
 
-  /** Makes a segment of this process nobody's: any process may take it, at once. Never throws. */
-  release(path: string): void {
+  /**
+   * Makes a segment of this process nobody's: any process may take it, at once. Returns its path then; undefined where it
+   * is gone. Never throws.
+   */
+  release(path: string): string | undefined {
+    const released = join(this.path, this.#nextName(nobody))
     try {
-      move(path, join(this.path, this.#nextName(nobody)))
+      return move(path, released) ? released : undefined
     } catch {
       // Its name says whose it is: others will see when this process has ended.
+      return path
     }
+  }
+
+  /**
+   * Keeps a damaged segment for people to look at, where no process reads it, and returns its new path. Where all those
+   * together would take more than `maxBytes` it is removed. Never throws.
+   */
+  setAside(path: string, maxBytes: number): string | undefined {
+    try {
+      requireOwnDirectory(this.#badPath)
+      const bytes = this.#badBytes() + (lstatSync(path, { throwIfNoEntry: false })?.size ?? 0)
+      const kept = join(this.#badPath, basename(path))
+      if (bytes <= maxBytes && move(path, kept)) return kept
+    } catch {
+      // It is removed rather than read again and again.
+    }
+    removeFile(path)
+    return undefined
   }
 
   /** Tells processes of other containers, who cannot see this one, that it runs. */
@@ -123,6 +159,11 @@ export class SpoolDirectory {
     const owner = parseOwner(ownerText)
     if (owner === undefined || segments.some((segment) => ownerTextOf(segment) === ownerText)) return
     if (this.#isGone(name, owner, this.#liveness.stateOf(owner))) removeFile(join(this.path, name))
+  }
+
+  #badBytes(): number {
+    if (!exists(this.#badPath)) return 0
+    return readdirSync(this.#badPath).reduce((sum, name) => sum + (this.#stat(join(badName, name))?.size ?? 0), 0)
   }
 
   #modifiedAt(name: string): number {

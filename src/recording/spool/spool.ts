@@ -4,6 +4,7 @@ import { toUsageRecord } from '../../usage/to-usage-record.js'
 import { createLineLimiter, type DiagnosticLogger } from '../diagnostics.js'
 import { type PendingRecords, recordOf } from '../pending-records.js'
 import { Backlog } from './backlog.js'
+import { GroupSync } from './group-sync.js'
 import { createLiveness, type Liveness } from './owner.js'
 import type { Segment } from './segment.js'
 import { SegmentWriter } from './segment-writer.js'
@@ -14,6 +15,8 @@ export type SpoolSettings = {
   readonly directory: string
   /** What all segments in the directory together may take. */
   readonly maxMb: number
+  /** Whether segments are put on the disk itself, within about half a second; left to the system, if left out. */
+  readonly fsync?: boolean | undefined
   /** Tells who owns a segment; by what the system tells of its processes, if left out. */
   readonly liveness?: Liveness | undefined
 }
@@ -39,6 +42,7 @@ export function openSpool(settings: SpoolSettings | undefined, parts: SpoolParts
 }
 
 const itemsAtOnce = 512
+const badShare = 0.1
 const tickMs = 10_000
 const ticksPerSweep = 3
 const linesMs = 3_600_000
@@ -63,6 +67,7 @@ export class Spool {
   readonly #maxBytes: number
   readonly #directory: SpoolDirectory
   readonly #breaker: SpoolBreaker
+  readonly #sync: GroupSync | undefined
   readonly #writer: SegmentWriter
   readonly #mayLog = createLineLimiter(linesMs)
   readonly #segments = new Set<Segment>()
@@ -70,17 +75,25 @@ export class Spool {
   #endOfTurn: NodeJS.Immediate | undefined
   #bytes = 0
   #left = 0
+  #isLeft = false
   #ticks = 0
 
   /** Throws where processes cannot be told apart; that the directory cannot be used is no reason to. */
-  constructor({ directory, maxMb, liveness = createLiveness() }: SpoolSettings, parts: SpoolParts) {
+  constructor({ directory, maxMb, fsync, liveness = createLiveness() }: SpoolSettings, parts: SpoolParts) {
     this.#parts = parts
     this.#maxBytes = maxMb * 1024 * 1024
     this.#directory = new SpoolDirectory(resolve(directory), liveness)
     this.#breaker = new SpoolBreaker(this.#directory.path, parts.diagnostics)
+    if (fsync) this.#sync = new GroupSync(this.#directory.path, (error) => this.#breaker.fail(error))
     this.#writer = this.#createWriter()
     const { diagnostics, onLost } = parts
-    this.backlog = new Backlog({ directory: this.#directory, writer: this.#createWriter(), diagnostics, onLost })
+    this.backlog = new Backlog({
+      directory: this.#directory,
+      writer: this.#createWriter(),
+      maxBadBytes: this.#maxBytes * badShare,
+      diagnostics,
+      onLost,
+    })
     this.#timer = setInterval(() => this.#tick(), tickMs).unref()
     this.#sweep()
   }
@@ -125,6 +138,7 @@ export class Spool {
   leave(): readonly DraftRecord[] {
     this.stopTakingOver()
     clearImmediate(this.#endOfTurn)
+    this.#isLeft = true
     this.#breaker.attemptAnyway(() => {
       this.#findLostSegments()
       this.#writePending()
@@ -136,10 +150,16 @@ export class Spool {
     this.backlog.release()
     for (const segment of this.#segments) {
       segment.seal()
-      this.#directory.release(segment.path)
+      const path = this.#directory.release(segment.path)
+      if (path !== undefined) this.#sync?.add(path)
     }
     this.#directory.endLease()
     return lost
+  }
+
+  /** Resolves when what was left is on the disk itself, where that is asked for. Never rejects. */
+  async finishSync(): Promise<void> {
+    await this.#sync?.finish()
   }
 
   #createWriter(): SegmentWriter {
@@ -149,9 +169,11 @@ export class Spool {
         return spool.#room
       },
       create: () => spool.#create(),
-      grown: (bytes) => {
+      grown: ({ path }, bytes) => {
         spool.#bytes += bytes
+        spool.#sync?.add(path)
       },
+      took: (durationMs) => this.#breaker.took(durationMs),
       lost: (segment) => {
         // Whoever took one may have taken all.
         spool.#lose(segment)
@@ -177,6 +199,8 @@ export class Spool {
 
   #writePending(): void {
     while (this.#room > 0) {
+      // A disk that stalls is not to hold the application up for all that waits.
+      if (this.#breaker.isOpen && !this.#isLeft) return
       const items = this.#parts.pending.unspooled(itemsAtOnce)
       const written = items.length > 0 ? this.#writer.write(items.map(recordOf)) : undefined
       if (written === undefined) return

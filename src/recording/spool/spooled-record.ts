@@ -1,5 +1,6 @@
 import { draftRecord } from '../../usage/draft-record.js'
 import { eventIdOfKey } from '../../usage/event-id.js'
+import { formatPicoUsd, toPicoUsd } from '../../usage/pico-usd.js'
 import { toUsageRecord } from '../../usage/to-usage-record.js'
 import type { UsageRecord } from '../../usage/usage-record.js'
 
@@ -23,8 +24,24 @@ export function restoreRecord(payload: Buffer): UsageRecord | undefined {
   const entry = { ...fields, metadata: parseObject(fields.metadata), rawUsage: parseObject(fields.rawUsage) }
   const record = toUsageRecord(draftRecord({ ...entry, idempotencyKey: undefined }, {}, Date.now()))
   const { eventId } = fields
+  const parts = restoreParts(fields, record.costEstimate)
   // The same bytes always get the same id, so that reading them twice stores one row.
-  return { ...record, eventId: typeof eventId === 'string' && uuid.test(eventId) ? eventId : eventIdOfKey(text) }
+  return {
+    ...record,
+    ...parts,
+    eventId: typeof eventId === 'string' && uuid.test(eventId) ? eventId : eventIdOfKey(text),
+  }
+}
+
+// Parts that do not make up the cost are none of it.
+function restoreParts(fields: Record<string, unknown>, cost: string | null) {
+  const parts = [fields.inputCost, fields.outputCost, fields.otherCost].map((part) =>
+    typeof part === 'string' ? toPicoUsd(part) : null,
+  )
+  const [input, output, other] = parts
+  const sum = parts.reduce((total, part) => (total === null || part === null ? null : total + part), 0n)
+  if (input == null || output == null || other == null || cost === null || sum !== toPicoUsd(cost)) return undefined
+  return { inputCost: formatPicoUsd(input), outputCost: formatPicoUsd(output), otherCost: formatPicoUsd(other) }
 }
 
 function parseObject(text: unknown): Record<string, unknown> | undefined {

@@ -55,6 +55,21 @@ describe('frames', () => {
     }
   })
 
+  it('tell an end that was torn off, at whatever byte, from any other damage', () => {
+    const bytes = Buffer.concat(sample.map(encodeFrame))
+    const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = sample.map(encodeFrame)
+
+    for (let length = first.length + 1; length < first.length + second.length; length++) {
+      expect(readFrames(bytes.subarray(0, length)).isTorn).toBe(true)
+    }
+    expect(readFrames(bytes).isTorn).toBe(false)
+    expect(readFrames(Buffer.concat([first.subarray(0, 20), second])).isTorn).toBe(false)
+    expect(readFrames(Buffer.concat([first, Buffer.alloc(500)])).isTorn).toBe(false)
+    const flipped = Buffer.concat([first, second])
+    flipped.writeUInt8(flipped.readUInt8(flipped.length - 1) ^ 1, flipped.length - 1)
+    expect(readFrames(flipped)).toMatchObject({ damaged: 1, isTorn: false })
+  })
+
   it('are found again after garbage of any kind, and garbage never becomes one', () => {
     const garbage = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes))
     const looksLikeOne = fc.constant(encodeFrame('x'.repeat(50)).subarray(0, 30))

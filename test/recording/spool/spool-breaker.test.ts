@@ -11,7 +11,7 @@ function setUp() {
   const fail = () => {
     throw Object.assign(new Error('/secret/path is full'), { code: 'ENOSPC' })
   }
-  const take = (ms: number) => breaker.attempt(() => void vi.advanceTimersByTime(ms))
+  const take = (ms: number) => breaker.attempt(() => breaker.took(ms))
   return { breaker, lines, fail, take }
 }
 

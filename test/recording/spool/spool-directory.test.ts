@@ -50,7 +50,7 @@ describe('the directory of a spool', () => {
 
     directory.create(ignore)
 
-    expect(before).toEqual([false, { bytes: 0, orphans: [] }])
+    expect(before).toEqual([false, { bytes: 0, orphans: [], inUse: [] }])
     expect(segmentsIn(spool)).toHaveLength(1)
   })
 })
@@ -135,7 +135,7 @@ describe('a segment', () => {
       writeFileSync(join(spool, name), encodeFrame('{}'))
     }
 
-    expect(directory.survey()).toEqual({ bytes: 0, orphans: [] })
+    expect(directory.survey()).toEqual({ bytes: 0, orphans: [], inUse: [] })
   })
 })
 

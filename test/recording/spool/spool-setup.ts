@@ -57,15 +57,16 @@ const defaults: BatchProcessorSettings = { batchSize: 10, maxBatchSize: 5000, fl
 export type StartOptions = Partial<BatchProcessorSettings> & {
   readonly directory: string | undefined
   readonly maxMb?: number
+  readonly fsync?: boolean | undefined
   readonly liveness?: Liveness
 }
 
 /** A processor with a spool, and the store it writes to; `log` gives it rows of these names. */
-export function startProcessor({ directory, maxMb = 512, liveness, ...settings }: StartOptions) {
+export function startProcessor({ directory, maxMb = 512, fsync, liveness, ...settings }: StartOptions) {
   const lines: string[] = []
   const keepLine = (_fields: object, message: string) => lines.push(message)
   const exporter = new ToldExporter()
-  const spool = directory === undefined ? undefined : { directory, maxMb, liveness }
+  const spool = directory === undefined ? undefined : { directory, maxMb, fsync, liveness }
   const diagnostics = { info: keepLine, warn: keepLine, error: keepLine }
   const processor = new BatchProcessor({ ...defaults, ...settings, spool }, exporter, diagnostics)
   onTestFinished(() => processor.close(0))

@@ -1,8 +1,19 @@
-import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { ExportError } from '../../../src/errors.js'
+import { draftRecord } from '../../../src/usage/draft-record.js'
 import {
   createProcesses,
   createTemporaryDirectory,
@@ -18,6 +29,13 @@ const timers = ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 
 const intervals = ['setInterval', 'clearInterval'] as const
 
 afterEach(() => void vi.useRealTimers())
+
+/** Changes a byte in the middle of a segment. */
+function damage(path: string): void {
+  const bytes = readFileSync(path)
+  bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1)
+  writeFileSync(path, bytes)
+}
 
 const fail = () => Promise.reject(new ExportError('passing', 'TEST', 'the store is away (TEST)'))
 
@@ -279,6 +297,53 @@ describe('rows that find no room in memory', () => {
   })
 })
 
+describe('a disk that stalls', () => {
+  it('holds the application up for three writes, however much waits', async () => {
+    const { spool } = createTemporaryDirectory()
+    const { log, lines } = startProcessor({ directory: spool, batchSize: 5000 })
+    let aheadMs = 0
+    const now = performance.now.bind(performance)
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
+      aheadMs += 60
+      return now() + aheadMs
+    })
+    onTestFinished(() => clock.mockRestore())
+
+    log(...numbered(4000))
+    await endOfTurn()
+
+    expect(lines.join()).toContain('3 writes took longer than 50 ms each')
+    expect(readSpool(spool).segments).toBeLessThan(4)
+  })
+})
+
+describe('a disk that is fast', () => {
+  it('is not taken for a slow one because making the rows takes long', async () => {
+    const { spool } = createTemporaryDirectory()
+    const { processor, lines } = startProcessor({ directory: spool, batchSize: 1000 })
+    const draft = draftRecord({ modelName: 'm', inputTokens: 1, outputTokens: 1 }, {}, Date.now())
+    const slowDraft = {
+      ...draft,
+      get sessionId() {
+        aheadMs += 60
+        return 's'
+      },
+    }
+    let aheadMs = 0
+    const now = performance.now.bind(performance)
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + aheadMs)
+    onTestFinished(() => clock.mockRestore())
+
+    for (let row = 0; row < 5; row++) {
+      processor.push(slowDraft)
+      await endOfTurn()
+    }
+
+    expect(lines).toEqual([])
+    expect(readSpool(spool).names).toHaveLength(5)
+  })
+})
+
 describe('what a process that ended left behind', () => {
   it('is written by another one that runs already, within half a minute', async () => {
     vi.useFakeTimers({ toFake: [...timers, ...intervals] })
@@ -318,6 +383,49 @@ describe('what a process that ended left behind', () => {
       written: 19,
       droppedByReason: { spool_damaged: 1 },
     })
+    expect(segmentsIn(spool)).toEqual([])
+  })
+
+  it('is kept aside where more is wrong with it than a torn end, is said with its path, and is never read again', async () => {
+    const { spool } = createTemporaryDirectory()
+    const first = startProcessor({ directory: spool })
+    first.exporter.onExport = fail
+    first.log(...numbered(20))
+    await first.processor.close(10)
+    damage(join(spool, segmentsIn(spool)[0] ?? ''))
+
+    const second = startProcessor({ directory: spool })
+    await vi.waitFor(() => expect(second.exporter.losses).toHaveLength(1))
+    const third = startProcessor({ directory: spool })
+    await third.processor.flush()
+
+    const [kept = '', ...others] = readdirSync(join(spool, 'bad'))
+    expect([second.exporter.names.length, others, segmentsIn(spool)]).toEqual([19, [], []])
+    expect(statSync(join(spool, 'bad')).mode & 0o777).toBe(0o700)
+    expect(second.processor.stats()).toMatchObject({ accepted: 20, written: 19, droppedByReason: { spool_damaged: 1 } })
+    expect(second.lines.filter((line) => line.includes(join(spool, 'bad', kept)))).toHaveLength(1)
+    expect(third.processor.stats()).toMatchObject({ recovered: 0, dropped: 0 })
+  })
+
+  it('is removed where those that were set aside before take a tenth of the spool', async () => {
+    const { spool } = createTemporaryDirectory()
+    const start = () => startProcessor({ directory: spool, maxMb: 1, batchSize: 1000 })
+    for (let round = 0; round < 4; round++) {
+      const victim = start()
+      victim.exporter.onExport = fail
+      victim.log(...numbered(150))
+      await victim.processor.close(10)
+      damage(join(spool, segmentsIn(spool)[0] ?? ''))
+      const heir = start()
+      await vi.waitFor(() => expect(heir.exporter.losses).toHaveLength(1))
+      await heir.processor.close()
+    }
+
+    const kept = readdirSync(join(spool, 'bad'))
+    const bytes = kept.reduce((sum, name) => sum + statSync(join(spool, 'bad', name)).size, 0)
+    expect(kept.length).toBeGreaterThan(0)
+    expect(kept.length).toBeLessThan(4)
+    expect(bytes).toBeLessThanOrEqual(0.1 * 1024 * 1024)
     expect(segmentsIn(spool)).toEqual([])
   })
 

@@ -78,3 +78,13 @@ it('gives a record without a usable id the same one each time it is read', () =>
 it.each(['', '[]', 'null', '7', '{"a":', '\ufffd'])('finds no record in %j', (text) => {
   expect(restoreRecord(Buffer.from(text))).toBeUndefined()
 })
+
+it('brings a cost back with the parts that make it up, and without any that do not', () => {
+  const cost = { costEstimate: '0.3', costSource: 'list', inputCost: '0.1', outputCost: '0.2', otherCost: '0' }
+  const record = { ...recordOf(cost), inputCost: '0.1', outputCost: '0.2', otherCost: '0' }
+  const none = { costEstimate: '0.3', inputCost: null, outputCost: null, otherCost: null }
+
+  expect(restoreRecord(Buffer.from(spoolRecord(record)))).toEqual(record)
+  for (const wrong of [{ inputCost: '0.2' }, { otherCost: undefined }, { inputCost: '-0.1' }, { inputCost: 0.1 }])
+    expect(restore({ ...record, ...wrong })).toMatchObject(none)
+})

@@ -1,0 +1,87 @@
+import type pg from 'pg'
+import { countNewStaged, openStage, stageRecords, storeStaged } from '../postgres/stage-records.js'
+import { inTransaction } from '../postgres/transaction.js'
+import { explainRefusals } from './describe-refusal.js'
+import type { ImportLine } from './import-line.js'
+import { type Imported, toImportedRecord } from './import-record.js'
+
+export type RejectedLine = { readonly line: number; readonly reason: string; readonly text: string }
+
+export type ImportRun = {
+  /** `run` by default; `dry-run` changes nothing, and counts what would be imported. */
+  readonly mode?: 'run' | 'dry-run'
+  /** Told each line that is not imported, and awaited. */
+  readonly onReject?: (line: RejectedLine) => Promise<void> | void
+  /** Told how many lines were read, after each 1,000. */
+  readonly onProgress?: (done: number) => void
+}
+
+export type ImportResult = {
+  readonly mode: 'run' | 'dry-run'
+  readonly read: number
+  /** Rows that are new in `token_usage_logs`, or would be. */
+  readonly imported: number
+  /** Lines whose row was there before, or came twice under one id. */
+  readonly present: number
+  readonly rejected: number
+}
+
+const batchSize = 1000
+const begin = `begin isolation level read committed read write;
+  set local statement_timeout = 0;
+  set local idle_in_transaction_session_timeout = 0`
+
+/**
+ * Adds the calls of a source to `token_usage_logs`, all in one transaction or none, each once however often it is imported:
+ * a call is known by its `eventId` or `idempotencyKey`, else by all that it consists of, where the second of two that are
+ * alike is a call of its own. A batch of lines is in memory; live writers wait only while the rows are stored at the end.
+ */
+export function importUsage(
+  pool: pg.Pool,
+  source: AsyncIterable<ImportLine>,
+  run: ImportRun = {},
+): Promise<ImportResult> {
+  const { mode = 'run' } = run
+  return explainRefusals(() =>
+    inTransaction(pool, begin, async (client) => {
+      await openStage(client)
+      const { read, rejected } = await stageLines(client, source, run)
+      const imported = mode === 'run' ? await storeStaged(client) : await countNewStaged(client)
+      return { mode, read, imported, present: read - rejected - imported, rejected }
+    }),
+  )
+}
+
+async function stageLines(
+  client: pg.PoolClient,
+  source: AsyncIterable<ImportLine>,
+  { onReject, onProgress }: ImportRun,
+): Promise<{ read: number; rejected: number }> {
+  let batch: Imported[] = []
+  let read = 0
+  let rejected = 0
+  for await (const { line, text, fields, reason } of source) {
+    read += 1
+    const imported = fields ? toImportedRecord(fields) : (reason ?? 'it has no fields')
+    if (typeof imported === 'string') {
+      rejected += 1
+      await onReject?.({ line, reason: imported, text })
+    } else {
+      batch.push(imported)
+    }
+    if (batch.length === batchSize) {
+      await stageBatch(client, batch)
+      batch = []
+    }
+    if (read % batchSize === 0) onProgress?.(read)
+  }
+  await stageBatch(client, batch)
+  return { read, rejected }
+}
+
+async function stageBatch(client: pg.PoolClient, batch: readonly Imported[]): Promise<void> {
+  for (const identity of ['key', 'content'] as const) {
+    const records = batch.filter((imported) => imported.identity === identity).map(({ record }) => record)
+    await stageRecords(client, records, identity)
+  }
+}

@@ -1,0 +1,66 @@
+import type { ClientBase } from 'pg'
+import type { UsageRecord } from '../usage/usage-record.js'
+import { insertInto, recordColumns } from './insert-records.js'
+
+const stages = { key: 'tokenledger_stage_by_key', content: 'tokenledger_stage_by_content' } as const
+const columns = recordColumns.join(', ')
+const otherColumns = recordColumns.filter((name) => name !== 'event_id').join(', ')
+
+// Of records that are alike in everything the second and later ones have ids of their own, always the same ones.
+const staged = `
+  select ${columns}
+  from ${stages.key}
+  union all
+  select case when occurrence = 1 then event_id else md5(event_id || '/' || occurrence)::uuid end, ${otherColumns}
+  from (
+    select *, row_number() over (partition by event_id) as occurrence
+    from ${stages.content}
+  ) as numbered`
+
+/**
+ * What the `eventId` of a record stands for: a key, so that two records with the same are one, or all of its content, so
+ * that two are two calls that were alike.
+ */
+export type RecordIdentity = keyof typeof stages
+
+/**
+ * Opens temporary tables in the caller's transaction that take any number of records. Live writers are held up only when
+ * those are stored: until then no lock on `token_usage_logs` or its daily sums is held.
+ */
+export async function openStage(client: ClientBase): Promise<void> {
+  for (const stage of Object.values(stages)) {
+    await client.query(
+      `create temporary table ${stage} on commit drop as select ${columns} from token_usage_logs with no data`,
+    )
+  }
+}
+
+/** Adds records to the stage. */
+export async function stageRecords(
+  client: ClientBase,
+  records: readonly UsageRecord[],
+  identity: RecordIdentity,
+): Promise<void> {
+  if (records.length > 0) await client.query(insertInto(stages[identity], records))
+}
+
+/** Stores what is staged in one statement, without what is there already, and tells how many rows are new. */
+export async function storeStaged(client: ClientBase): Promise<number> {
+  const { rowCount } = await client.query(
+    `insert into token_usage_logs (${columns})
+    select * from (${staged}) as records
+    order by event_id
+    on conflict (event_id) do nothing`,
+  )
+  return rowCount ?? 0
+}
+
+/** How many rows `storeStaged` would add. */
+export async function countNewStaged(client: ClientBase): Promise<number> {
+  const { rows } = await client.query<{ count: number }>(
+    `select count(distinct event_id)::float8 as count
+    from (${staged}) as records
+    where not exists (select from token_usage_logs as logs where logs.event_id = records.event_id)`,
+  )
+  return rows[0]?.count ?? 0
+}

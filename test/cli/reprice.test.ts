@@ -1,0 +1,125 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { enterPrices } from '../../src/postgres/enter-prices.js'
+import { priceOf } from '../pricing/price-timeline.js'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { type CliRun, runCli } from './run-cli.js'
+
+let database: TestDatabase
+let directory: string
+
+const run = (...args: string[]): Promise<CliRun> => runCli(args, directory, { DATABASE_URL: database.connectionString })
+const january = ['--since', '2026-01-01', '--until', '2026-02-01']
+
+beforeEach(async () => {
+  database = await createTestDatabase()
+  directory = await mkdtemp(join(tmpdir(), 'tokenledger-cli-'))
+  await database.query(`
+    insert into token_usage_logs
+      (timestamp, user_email, provider, model_name, input_tokens, output_tokens, request_type, cost_estimate, cost_source)
+    values
+      ('2026-01-02Z', 'u', 'a', 'm', 1000, 0, 'chat', null, null),
+      ('2026-01-09Z', 'u', 'a', 'm', 1000, 0, 'chat', 0.5, 'override'),
+      ('2026-01-09Z', 'u', 'a', 'm', 1000, 0, 'chat', 0.25, 'provider')`)
+  await enterPrices(database.pool, [priceOf({ from: 1, usd: '1.5' }), priceOf({ from: 8, usd: '3' })])
+})
+afterEach(async () => {
+  await database.drop()
+  await rm(directory, { recursive: true })
+})
+
+const readCosts = async () =>
+  (await database.query('select trim_scale(cost_estimate)::text as cost from token_usage_logs order by id')).map(
+    ({ cost }) => cost,
+  )
+
+const kept = '1 keep the cost that was reported or entered, $0.25'
+
+test('a dry run shows old and new costs and changes nothing; --yes changes them; a second time there is nothing to do', async () => {
+  const dryRun = await run('reprice', ...january, '--dry-run')
+  const costs = await readCosts()
+  const changed = await run('reprice', ...january, '--yes')
+  const again = await run('reprice', ...january, '--yes', '--json')
+
+  expect(dryRun).toMatchObject({ code: 0, stderr: '' })
+  const [, title, , ...lines] = dryRun.stdout.split('\n')
+  expect(title?.split(/ +/)).toEqual([
+    'provider',
+    'model',
+    'calls',
+    'changed',
+    'before',
+    'after',
+    'old',
+    'cost',
+    'new',
+    'cost',
+  ])
+  expect(lines.map((line) => line.trim().split(/ +/).join(' '))).toEqual([
+    'a m 2 2 1 0 $0.5000 $0.0045',
+    'all 2 2 1 0 $0.5000 $0.0045',
+    '2 of 2 calls would change, from $0.5 to $0.0045 (nothing was changed)',
+    kept,
+    '',
+  ])
+  expect(costs).toEqual([null, '0.5', '0.25'])
+  expect(changed.stdout).toContain('\n2 of 2 calls changed, from $0.5 to $0.0045 (run 1 of token_reprice_runs)\n')
+  expect(await readCosts()).toEqual(['0.0015', '0.003', '0.25'])
+  expect(JSON.parse(again.stdout)).toMatchObject({
+    since: '2026-01-01T00:00:00.000000Z',
+    models: [{ provider: 'a', modelName: 'm' }],
+    total: { calls: 2, changed: 0, oldCost: '0.0045', newCost: '0.0045' },
+    kept: { calls: 1, cost: '0.25' },
+    runId: 2,
+  })
+}, 120_000)
+
+test('a range without rows exits with 1 and says so', async () => {
+  const result = await run('reprice', ...january, '--model', 'gpt', '--yes')
+
+  const stderr = 'tokenledger: There are no rows of gpt from 2026-01-01 to 2026-02-01.\n'
+  expect(result).toEqual({ code: 1, stdout: '', stderr })
+}, 60_000)
+
+const hasTerminal = spawnSync('script', ['--version']).stdout?.includes('util-linux') ?? false
+if (!hasTerminal) console.log('Skipped: what reprice asks on a terminal, for want of the script command of util-linux')
+
+test.skipIf(!hasTerminal)(
+  'on a terminal it shows the costs and asks, and changes nothing without a yes',
+  async () => {
+    const no = await runOnTerminal('\n')
+    const costs = await readCosts()
+    const yes = await runOnTerminal('y\n')
+
+    expect(no.code).toBe(1)
+    expect(no.output).toContain('2 of 2 calls would change, from $0.5 to $0.0045 (nothing was changed)')
+    expect(no.output).toContain('Change 2 rows? [y/N] ')
+    expect(no.output).toContain('tokenledger: Nothing was changed.')
+    expect(costs).toEqual([null, '0.5', '0.25'])
+    expect(yes.code).toBe(0)
+    expect(yes.output).toContain('2 of 2 calls changed, from $0.5 to $0.0045 (run 1 of token_reprice_runs)')
+    expect(await readCosts()).toEqual(['0.0015', '0.003', '0.25'])
+  },
+  120_000,
+)
+
+async function runOnTerminal(answer: string): Promise<{ readonly code: number; readonly output: string }> {
+  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+  const command = [process.execPath, '--import', import.meta.resolve('tsx'), main, 'reprice', ...january].join(' ')
+  const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+    cwd: directory,
+    env: { PATH: process.env.PATH, TERM: 'xterm', DATABASE_URL: database.connectionString },
+  })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    output += chunk
+    if (output.endsWith('[y/N] ') || /\[y\/N\] \S*$/.test(output)) child.stdin.write(answer)
+  })
+  const [code] = await once(child, 'exit')
+  return { code, output }
+}

@@ -1,0 +1,106 @@
+import { mkdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { ExportError } from '../../../src/errors.js'
+import { GroupSync } from '../../../src/recording/spool/group-sync.js'
+import { createTemporaryDirectory, endOfTurn, numbered, segmentsIn, startProcessor } from './spool-setup.js'
+
+/** What was asked of the disk, and what it answers. */
+const disk = vi.hoisted(() => ({ synced: [] as string[], error: undefined as Error | undefined }))
+
+vi.mock('node:fs/promises', async (importOriginal) => {
+  const promises = await importOriginal<typeof import('node:fs/promises')>()
+  const open: typeof promises.open = async (path, flags) => {
+    const file = await promises.open(path, flags)
+    const datasync = file.datasync.bind(file)
+    file.datasync = async () => {
+      disk.synced.push(String(path))
+      if (disk.error) throw disk.error
+      await datasync()
+    }
+    return file
+  }
+  return { ...promises, open }
+})
+
+const fail = () => Promise.reject(new ExportError('passing', 'TEST', 'the store is away (TEST)'))
+
+beforeEach(() => {
+  disk.synced.length = 0
+  disk.error = undefined
+})
+afterEach(() => void vi.useRealTimers())
+
+function start(fsync: boolean | undefined) {
+  const { spool } = createTemporaryDirectory()
+  const started = startProcessor({ directory: spool, batchSize: 1000, fsync })
+  started.exporter.onExport = fail
+  return { spool, ...started }
+}
+
+describe('putting the spool on the disk itself', () => {
+  it('is done once for all that was written in half a second, and not in the turn that wrote it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { spool, log } = start(true)
+
+    log(...numbered(10))
+    await endOfTurn()
+    log(...numbered(10))
+    await endOfTurn()
+    vi.advanceTimersByTime(499)
+    const early = [...disk.synced]
+    vi.advanceTimersByTime(1)
+    await vi.waitFor(() => expect(disk.synced).toHaveLength(2))
+    await vi.advanceTimersByTimeAsync(5000)
+
+    expect(early).toEqual([])
+    expect(disk.synced).toEqual([join(spool, segmentsIn(spool)[0] ?? ''), spool])
+  })
+
+  it('is not done where nobody asks for it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { log } = start(undefined)
+
+    log('a')
+    await endOfTurn()
+    await vi.advanceTimersByTimeAsync(5000)
+
+    expect(disk.synced).toEqual([])
+  })
+
+  it('is done for what is left when the logger closes, before close() resolves', async () => {
+    const { spool, log, processor } = start(true)
+
+    log('a')
+    await processor.close(10)
+
+    expect(disk.synced).toContain(join(spool, segmentsIn(spool)[0] ?? ''))
+  })
+
+  it('that fails is one line, and the disk gets its rest', async () => {
+    const { log, processor, lines } = start(true)
+    disk.error = Object.assign(new Error('EIO'), { code: 'EIO' })
+
+    log('a')
+    await vi.waitFor(() => expect(lines.join()).toContain('cannot be used: EIO'), 3000)
+    log('b')
+    await endOfTurn()
+
+    expect(lines.filter((line) => line.includes('EIO'))).toHaveLength(1)
+    expect(processor.stats()).toMatchObject({ accepted: 2, pending: 2, dropped: 0 })
+  })
+})
+
+it('passes over files that are gone, and does no second sync while one runs', async () => {
+  const { spool } = createTemporaryDirectory()
+  mkdirSync(spool)
+  const errors: unknown[] = []
+  const sync = new GroupSync(spool, (error) => errors.push(error))
+
+  sync.add(join(spool, 'gone'))
+  await Promise.all([sync.finish(), sync.finish()])
+  rmSync(spool, { recursive: true })
+
+  expect([errors, disk.synced]).toEqual([[], []])
+  expect(() => statSync(spool)).toThrow('ENOENT')
+})
