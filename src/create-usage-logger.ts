@@ -3,6 +3,7 @@ import { createCapturingFetch } from './capture/capturing-fetch.js'
 import { createLanguageModelMiddleware, type LanguageModelMiddleware } from './capture/language-model-middleware.js'
 import { trackClient } from './capture/track-client.js'
 import { type Config, type ConfigOptions, readConfig } from './config.js'
+import { createUsageReports, type UsageReports, type UsageReportsOptions } from './create-usage-reports.js'
 import { ConfigurationError, ExportError } from './errors.js'
 import {
   type AnyExpressRequest,
@@ -85,6 +86,12 @@ export interface UsageLogger {
    * effect. Throws a `ConfigurationError` where prom-client is missing or the registry has those of another logger.
    */
   metrics(registry: MetricsRegistry): void
+  /**
+   * Reads what was recorded, on two connections of its own to the same database (of a `pool` of yours, two at a time): opened
+   * when they are first asked, ended by `close()`. The same object at every call. Throws a `ConfigurationError` without a
+   * database to read from.
+   */
+  reports(): UsageReports
 }
 
 const nothingUsed: RequestUsage = { calls: 0, inputTokens: 0, outputTokens: 0, totalTokens: 0, costUsd: null }
@@ -99,10 +106,39 @@ export function createUsageLogger(options: UsageLoggerOptions = {}): UsageLogger
     ? createSafeDiagnostics(options.logger, 'tokenledger: ')
     : createSafeDiagnostics(createDefaultLogger())
   for (const problem of config.problems) diagnostics.error({}, problem)
-  return config.enabled ? createEnabledLogger(config, options, diagnostics) : createDisabledLogger(options)
+  const logger = config.enabled ? createEnabledLogger(config, options, diagnostics) : createDisabledLogger(options)
+  return withReports(logger, options)
 }
 
-function createEnabledLogger(config: Config, options: UsageLoggerOptions, diagnostics: DiagnosticLogger): UsageLogger {
+// What was recorded can be read, whether or not anything is recorded now.
+function withReports(logger: LoggerWithoutReports, options: UsageLoggerOptions): UsageLogger {
+  let reports: UsageReports | undefined
+  return {
+    ...logger,
+    reports: () => {
+      reports ??= openReports(options)
+      return reports
+    },
+    close: async (closing) => {
+      await logger.close(closing)
+      await reports?.close()
+    },
+  }
+}
+
+function openReports({ databaseUrl, sslMode, password, pool, exporter }: UsageLoggerOptions): UsageReports {
+  if (exporter)
+    throw new ConfigurationError('Records go to an exporter of yours; there is no database to read them from.')
+  return createUsageReports({ databaseUrl, sslMode, password, pool: pool as UsageReportsOptions['pool'] })
+}
+
+type LoggerWithoutReports = Omit<UsageLogger, 'reports'>
+
+function createEnabledLogger(
+  config: Config,
+  options: UsageLoggerOptions,
+  diagnostics: DiagnosticLogger,
+): LoggerWithoutReports {
   const { processor, prices } = createProcessor(config, options, diagnostics)
   const contexts = new RequestContexts((draft) => prices.costOf(draft))
   const usageLog = new UsageLog({ processor, contexts, diagnostics, settings: config })
@@ -127,7 +163,7 @@ function createEnabledLogger(config: Config, options: UsageLoggerOptions, diagno
   }
 }
 
-function createDisabledLogger(options: UsageLoggerOptions): UsageLogger {
+function createDisabledLogger(options: UsageLoggerOptions): LoggerWithoutReports {
   const counts = {
     accepted: 0,
     recovered: 0,

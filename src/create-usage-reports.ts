@@ -1,3 +1,4 @@
+import PQueue from 'p-queue'
 import type pg from 'pg'
 import { type Allowance, type Balance, getBalance } from './analytics/balance.js'
 import { compareProviders, getLatencies, type Latencies, type ProviderComparison } from './analytics/latencies.js'
@@ -14,14 +15,18 @@ import {
   type UsageHistoryQuery,
 } from './analytics/usage-history.js'
 import type { UsageDimension, UsagePeriod, UsageQuery } from './analytics/usage-query.js'
+import type { UsageReader } from './analytics/usage-reader.js'
 import { getUsageTotals, type UsageTotals } from './analytics/usage-totals.js'
 import { getUserStats, type UserStats } from './analytics/user-stats.js'
 import { type ConfigOptions, readConfig } from './config.js'
 import { ConfigurationError } from './errors.js'
+import type { PasswordSource } from './postgres/ask-password.js'
 import { createPool } from './postgres/pool.js'
 
 export type UsageReportsOptions = Pick<ConfigOptions, 'databaseUrl' | 'sslMode'> & {
-  /** A pool of yours instead of `databaseUrl`; never ended. Give it connections that the logger does not wait for. */
+  /** Tells the password of the database user, as for `createUsageLogger`. */
+  readonly password?: PasswordSource | undefined
+  /** A pool of yours instead of `databaseUrl`; two of its connections are used at a time, and it is never ended. */
   readonly pool?: pg.Pool | undefined
   /** Milliseconds after which one query is stopped, 30,000 by default. */
   readonly timeoutMs?: number | undefined
@@ -62,6 +67,8 @@ export interface UsageReports {
   close(): Promise<void>
 }
 
+const mostConnections = 2
+
 /**
  * Opens the reports on the database of `DATABASE_URL` or the options. Connects when it is first asked, with two connections
  * of its own at most, so that no report keeps the logger waiting. Throws a `ConfigurationError` without a database.
@@ -73,20 +80,22 @@ export function createUsageReports(options: UsageReportsOptions = {}): UsageRepo
   const close = async () => {
     if (options.pool === undefined) await pool.end()
   }
+  const queue = new PQueue({ concurrency: mostConnections })
+  const ask = <T>(report: (reader: UsageReader) => Promise<T>) => queue.add(() => report(reader))
   return {
-    getUsageTotals: (query) => getUsageTotals(reader, query),
-    getUsageByPeriod: (period, query) => getUsageByPeriod(reader, period, query),
-    getUsageBy: (dimension, query) => getUsageBy(reader, dimension, query),
-    getOperationStats: (query) => getOperationStats(reader, query),
-    getUserStats: (user, query) => getUserStats(reader, user, query),
-    getBalance: (user, allowance) => getBalance(reader, user, allowance),
-    getUsageHistory: (query) => getUsageHistory(reader, query),
-    findUsageCall: (id, query) => findUsageCall(reader, id, query),
-    getLatencies: (dimension, query) => getLatencies(reader, dimension, query),
-    compareProviders: (query) => compareProviders(reader, query),
-    projectMonth: (filter) => projectMonth(reader, filter),
-    getUsageGaps: (range) => getUsageGaps(reader, range),
-    getRecommendations: (query) => getRecommendations(reader, query),
+    getUsageTotals: (query) => ask((reader) => getUsageTotals(reader, query)),
+    getUsageByPeriod: (period, query) => ask((reader) => getUsageByPeriod(reader, period, query)),
+    getUsageBy: (dimension, query) => ask((reader) => getUsageBy(reader, dimension, query)),
+    getOperationStats: (query) => ask((reader) => getOperationStats(reader, query)),
+    getUserStats: (user, query) => ask((reader) => getUserStats(reader, user, query)),
+    getBalance: (user, allowance) => ask((reader) => getBalance(reader, user, allowance)),
+    getUsageHistory: (query) => ask((reader) => getUsageHistory(reader, query)),
+    findUsageCall: (id, query) => ask((reader) => findUsageCall(reader, id, query)),
+    getLatencies: (dimension, query) => ask((reader) => getLatencies(reader, dimension, query)),
+    compareProviders: (query) => ask((reader) => compareProviders(reader, query)),
+    projectMonth: (filter) => ask((reader) => projectMonth(reader, filter)),
+    getUsageGaps: (range) => ask((reader) => getUsageGaps(reader, range)),
+    getRecommendations: (query) => ask((reader) => getRecommendations(reader, query)),
     close: () => {
       closing ??= close()
       return closing
@@ -94,13 +103,14 @@ export function createUsageReports(options: UsageReportsOptions = {}): UsageRepo
   }
 }
 
-function createReportPool({ databaseUrl, sslMode }: UsageReportsOptions): pg.Pool {
+function createReportPool({ databaseUrl, sslMode, password }: UsageReportsOptions): pg.Pool {
   const config = readConfig({ databaseUrl, sslMode })
   if (!config.databaseUrl) throw new ConfigurationError('DATABASE_URL is not set. Set it, or pass databaseUrl or pool.')
   return createPool({
     databaseUrl: config.databaseUrl,
+    password,
     sslMode: config.sslMode,
     sslEnvironment: config.sslEnvironment,
-    maxConnections: 2,
+    maxConnections: mostConnections,
   })
 }

@@ -23,7 +23,7 @@ const server = await startEmbeddedServer({ dataDirectory: join(directory, 'data'
 try {
   await migrate(server.connectionString)
   for (const rows of sizes) {
-    printTable(`${rows.toLocaleString('en')} rows, n = 1`, await benchHistory(rows), 'time and memory')
+    printTable(`${rows.toLocaleString('en')} rows, n = 1`, await benchHistory(rows), ['time and memory'])
   }
 } finally {
   await server.stop()
