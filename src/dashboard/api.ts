@@ -1,5 +1,6 @@
 import { createTRPCClient, httpLink, TRPCClientError } from '@trpc/client'
 import type { inferRouterOutputs } from '@trpc/server'
+import PQueue from 'p-queue'
 import type { UsageRouter } from '../server/router.js'
 
 /** What the page is answered. */
@@ -9,6 +10,27 @@ export type Answers = inferRouterOutputs<UsageRouter>
 export const api = createTRPCClient<UsageRouter>({
   links: [httpLink({ url: addressOf('api/trpc') })],
 })
+
+const mostAtOnce = 4
+const prompt = new PQueue({ concurrency: mostAtOnce })
+const patient = new PQueue({ concurrency: 1 })
+
+/** Asks for what comes from the daily sums, or for a page of calls; of several that wait, for the highest priority first. */
+export function askNow<T>(ask: () => Promise<T>, signal: AbortSignal, priority = 0): Promise<T> {
+  return prompt.add(ask, { signal, priority })
+}
+
+/**
+ * Asks for what has to read every row of a range, one at a time and after everything else, so that the server always has a
+ * connection for what is quick. One that is under way is left to end: the database would go on with it anyway.
+ */
+export function askLast<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  return patient.add(async () => {
+    await prompt.onIdle()
+    signal.throwIfAborted()
+    return ask()
+  })
+}
 
 /** An address below the page's own. */
 export function addressOf(path: string): string {

@@ -1,13 +1,15 @@
 import { useEffect, useState } from 'preact/hooks'
-import { api, explain, isSignInWanted } from './api.js'
+import { api, askNow, isSignInWanted } from './api.js'
 import { CallList } from './call-list.js'
 import { Cards } from './cards.js'
 import { CostReport } from './cost-report.js'
-import { ExportLinks } from './export-links.js'
 import { FilterBar } from './filter-bar.js'
+import { GapNotice } from './gap-notice.js'
 import { NoCallsYet } from './no-calls-yet.js'
-import { type PageState, readPageState, toQuery, writePageState } from './page-state.js'
+import { type Dimension, describeState, type PageState, readPageState, toQuery, writePageState } from './page-state.js'
+import { Problem } from './problem.js'
 import { ProviderComparison } from './provider-comparison.js'
+import { RecommendationList } from './recommendation-list.js'
 import { SignIn } from './sign-in.js'
 import { TokenReport } from './token-report.js'
 import { useQuery } from './use-query.js'
@@ -16,60 +18,53 @@ const refreshMs = 30_000
 
 /** The page: who looks at it is asked first. */
 export function App() {
-  const [round, setRound] = useState(0)
-  const { data: viewer, error } = useQuery('viewer', round, () => api.viewer.query())
-  if (isSignInWanted(error)) return <SignIn onSignedIn={() => setRound(round + 1)} />
-  if (error) return <Failure error={error} retry={() => setRound(round + 1)} />
-  if (viewer === undefined) return <main class="state" aria-busy="true" />
-  return <Usage isAdmin={viewer.role === 'admin'} />
+  const { data: viewer, ...asked } = useQuery('viewer', 0, (signal) => askNow(() => api.viewer.query(), signal))
+  if (isSignInWanted(asked.error)) return <SignIn onSignedIn={asked.retry} />
+  if (viewer) return <Usage isAdmin={viewer.role === 'admin'} onSignedOut={asked.retry} />
+  return (
+    <main class="state" aria-busy={asked.isLoading}>
+      <Problem {...asked} />
+    </main>
+  )
 }
 
-function Usage({ isAdmin }: { readonly isAdmin: boolean }) {
+function Usage({ isAdmin, onSignedOut }: { readonly isAdmin: boolean; readonly onSignedOut: () => void }) {
   const [state, setState] = usePageState()
   const round = useRounds(refreshMs)
   const query = toQuery(state)
   const key = JSON.stringify(query)
-  const { data: totals, error, isLoading } = useQuery(key, round, () => api.totals.query(query))
-  const { data: latencies } = useQuery(key, round, () => api.latencies.query(query))
+  const { data: totals, ...asked } = useQuery(key, round, (signal) => askNow(() => api.totals.query(query), signal, 1))
+  const isSessionOver = isSignInWanted(asked.error)
+  useEffect(() => {
+    if (isSessionOver) onSignedOut()
+  }, [isSessionOver])
   const change = (part: Partial<PageState>) => setState({ ...state, ...part })
-  const timeZone = totals?.range.timeZone
-  const shownZone = state.zone === 'local' ? undefined : timeZone
-  const addFilter = (name: PageState['by'], value: string) => change({ filters: { ...state.filters, [name]: value } })
-  const p95Ms = latencies === undefined ? undefined : (latencies.groups[0]?.durationMs?.p95 ?? null)
+  const addFilter = (name: Dimension, value: string) => change({ filters: { ...state.filters, [name]: value } })
+  const shown = { state, change, round, addFilter, isAdmin, range: totals?.range }
   return (
     <>
       <header>
         <h1>{isAdmin ? 'Usage' : 'Your usage'}</h1>
-        <FilterBar state={state} change={change} canChooseUser={isAdmin} timeZone={timeZone} />
+        <p class="range">{describeState(state, totals?.range)}</p>
+        <FilterBar state={state} change={change} canChooseUser={isAdmin} timeZone={totals?.range.timeZone} />
       </header>
-      <main aria-busy={isLoading}>
-        {error ? <Failure error={error} retry={() => change({})} /> : null}
-        {totals && totals.totals.requests === 0 && <NoCallsYet state={state} />}
-        {totals && totals.totals.requests > 0 && (
+      <main>
+        {isAdmin && <GapNotice {...shown} />}
+        <Problem {...asked} />
+        {totals?.totals.requests === 0 ? (
+          <NoCallsYet state={state} />
+        ) : (
           <>
-            <Cards totals={totals} p95Ms={p95Ms} />
-            <CostReport state={state} change={change} round={round} addFilter={addFilter} isAdmin={isAdmin} />
-            <TokenReport state={state} round={round} />
-            <ProviderComparison state={state} round={round} addFilter={addFilter} />
-            <CallList state={state} timeZone={shownZone} round={round} />
+            {(totals || asked.error === undefined) && <Cards {...shown} totals={totals} isLoading={asked.isLoading} />}
+            <CostReport {...shown} />
+            <RecommendationList {...shown} />
+            <TokenReport {...shown} />
+            <ProviderComparison {...shown} />
+            <CallList {...shown} />
           </>
         )}
       </main>
-      <footer>
-        <ExportLinks state={state} />
-      </footer>
     </>
-  )
-}
-
-function Failure({ error, retry }: { readonly error: unknown; readonly retry: () => void }) {
-  return (
-    <div class="state" role="alert">
-      <p>{explain(error)}</p>
-      <button type="button" onClick={retry}>
-        Try again
-      </button>
-    </div>
   )
 }
 

@@ -1,88 +1,79 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
-import { type Answers, api, explain } from './api.js'
+import { useState } from 'preact/hooks'
+import { type Answers, api, askNow, explain } from './api.js'
+import { CallDetails } from './call-details.js'
+import { ExportLinks } from './export-links.js'
+import { FilterButton } from './filter-button.js'
 import { formatCount, formatMs, formatTime, formatUsd } from './format.js'
-import { type PageState, toQuery } from './page-state.js'
+import type { PagePart } from './page-part.js'
+import { toQuery, zoneOf } from './page-state.js'
+import { Problem } from './problem.js'
 import { type Column, UsageTable } from './usage-table.js'
 import { useQuery } from './use-query.js'
 
 type Call = Answers['calls']['calls'][number]
 
-export type CallListProps = {
-  readonly state: PageState
-  readonly timeZone: string | undefined
-  readonly round: number
-}
+type FurtherPages = { readonly key: string; readonly round: number; readonly pages: readonly Answers['calls'][] }
 
 /** Single calls, the latest first, further pages on demand, and everything that is known of one. */
-export function CallList({ state, timeZone, round }: CallListProps) {
+export function CallList({ state, round, range, addFilter, isAdmin }: PagePart) {
   const query = toQuery(state)
   const key = JSON.stringify(query)
-  const { data, error } = useQuery(key, round, () => api.calls.query(query))
-  const [more, setMore] = useState<{ readonly key: string; readonly pages: readonly Answers['calls'][] }>({
-    key,
-    pages: [],
-  })
+  const [further, setFurther] = useState<FurtherPages>({ key, round, pages: [] })
+  const pages = further.key === key ? further.pages : []
+  // With further pages open the first stays as it is: a later one would leave a gap before the second.
+  const { data, ...asked } = useQuery(key, pages.length > 0 ? further.round : round, (signal) =>
+    askNow(() => api.calls.query(query), signal),
+  )
   const [opened, open] = useState<number>()
-  const further = more.key === key ? more.pages : []
-  const cursor = (further.at(-1) ?? data)?.nextCursor
+  const [problem, setProblem] = useState<string>()
+  const cursor = (pages.at(-1) ?? data)?.nextCursor
   const readOn = async () => {
     if (!cursor) return
-    const page = await api.calls.query({ ...query, cursor })
-    setMore({ key, pages: [...further, page] })
+    try {
+      const page = await api.calls.query({ ...query, cursor })
+      setFurther({ key, round: pages.length > 0 ? further.round : round, pages: [...pages, page] })
+      setProblem(undefined)
+    } catch (error) {
+      setProblem(explain(error))
+    }
   }
-  if (error) return <p role="alert">{explain(error)}</p>
-  const calls = unique([data, ...further].flatMap((page) => page?.calls ?? []))
+  const timeZone = zoneOf(state, range)
+  const columns = callColumns({ timeZone, open, addFilter }).filter(({ name }) => isAdmin || name !== 'User')
   return (
-    <section aria-label="Calls">
-      <h2>Calls</h2>
-      <UsageTable
-        caption="Single calls, the latest first"
-        rows={calls}
-        keyOf={({ id }) => String(id)}
-        columns={callColumns(timeZone, open)}
-      />
+    <section aria-label="Calls" class="table-place" aria-busy={asked.isLoading}>
+      <div class="title">
+        <h2>Calls</h2>
+        <ExportLinks state={state} />
+      </div>
+      <Problem {...asked} />
+      {data && (
+        <UsageTable
+          caption="Single calls, the latest first"
+          rows={unique([data, ...pages].flatMap(({ calls }) => calls))}
+          keyOf={({ id }) => String(id)}
+          columns={columns}
+        />
+      )}
       {cursor && (
-        <button type="button" onClick={() => void readOn().catch(() => {})}>
+        <button type="button" onClick={readOn}>
           Show more
         </button>
       )}
+      <p role="alert">{problem}</p>
       {opened !== undefined && <CallDetails id={opened} timeZone={timeZone} close={() => open(undefined)} />}
     </section>
   )
 }
 
-function CallDetails({
-  id,
-  timeZone,
-  close,
-}: {
-  readonly id: number
+type CallColumns = Pick<PagePart, 'addFilter'> & {
   readonly timeZone: string | undefined
-  readonly close: () => void
-}) {
-  const { data, error } = useQuery(String(id), 0, () => api.callDetails.query({ id }))
-  const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => dialog.current?.showModal(), [])
-  return (
-    <dialog ref={dialog} onClose={close} aria-label={`Call ${id}`}>
-      <h2>Call {id}</h2>
-      {error ? <p role="alert">{explain(error)}</p> : null}
-      <dl class="details">
-        {Object.entries(data ?? {}).map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{name === 'timestamp' ? formatTime(String(value), timeZone) : show(value)}</dd>
-          </div>
-        ))}
-      </dl>
-      <button type="button" onClick={() => dialog.current?.close()}>
-        Close
-      </button>
-    </dialog>
-  )
+  readonly open: (id: number) => void
 }
 
-function callColumns(timeZone: string | undefined, open: (id: number) => void): Column<Call>[] {
+function callColumns({ timeZone, open, addFilter }: CallColumns): Column<Call>[] {
+  const filterButton = (name: 'user' | 'model', value: string) => (
+    <FilterButton value={value} add={(chosen) => addFilter(name, chosen)} />
+  )
   return [
     {
       name: 'Time',
@@ -94,8 +85,18 @@ function callColumns(timeZone: string | undefined, open: (id: number) => void): 
         </button>
       ),
     },
-    { name: 'User', isText: true, value: ({ userEmail }) => userEmail, show: ({ userEmail }) => userEmail },
-    { name: 'Model', isText: true, value: ({ modelName }) => modelName, show: ({ modelName }) => modelName },
+    {
+      name: 'User',
+      isText: true,
+      value: ({ userEmail }) => userEmail,
+      show: ({ userEmail }) => filterButton('user', userEmail),
+    },
+    {
+      name: 'Model',
+      isText: true,
+      value: ({ modelName }) => modelName,
+      show: ({ modelName }) => filterButton('model', modelName),
+    },
     { name: 'Status', isText: true, value: ({ status }) => status, show: ({ status }) => status ?? '' },
     { name: 'Input', value: ({ inputTokens }) => inputTokens, show: ({ inputTokens }) => formatCount(inputTokens) },
     {
@@ -110,11 +111,6 @@ function callColumns(timeZone: string | undefined, open: (id: number) => void): 
     },
     { name: 'Duration', value: ({ durationMs }) => durationMs, show: ({ durationMs }) => formatMs(durationMs) },
   ]
-}
-
-function show(value: unknown): string {
-  if (value === null || value === undefined) return '-'
-  return typeof value === 'object' ? JSON.stringify(value, undefined, 2) : String(value)
 }
 
 // A page that is asked for again meanwhile may begin later, and overlap with the next.

@@ -1,53 +1,86 @@
-import type { Answers } from './api.js'
+import { type Answers, api, askLast, askNow } from './api.js'
 import { formatChange, formatCount, formatMs, formatShare, formatShortCount, formatUsd } from './format.js'
+import type { PagePart } from './page-part.js'
+import { daysRead, toLatencyQuery, toQuery } from './page-state.js'
+import { useQuery } from './use-query.js'
 
-type Totals = Answers['totals']
-
-export type CardsProps = {
-  readonly totals: Totals
-  /** Undefined while it is not known yet: it is read from the rows, which takes longer. */
-  readonly p95Ms: number | null | undefined
+export type CardsProps = PagePart & {
+  /** Undefined while they are not known yet. */
+  readonly totals: Answers['totals'] | undefined
+  readonly isLoading: boolean
 }
 
 /** The figures of the range, each with its change against the period before. */
-export function Cards({ totals: { totals, change }, p95Ms }: CardsProps) {
-  const failures = totals.failed + totals.aborted
+export function Cards({ totals, isLoading, ...shown }: CardsProps) {
+  const sums = totals?.totals
+  const change = totals?.change
   return (
-    <dl class="cards">
-      <Card name="Cost" figure={formatUsd(totals.costUsd)} change={change.costUsd}>
-        {totals.unpriced > 0 && `${formatCount(totals.unpriced)} unpriced`}
+    <dl class="cards" aria-busy={isLoading}>
+      <Card name="Cost" figure={sums && formatUsd(sums.costUsd)} change={change?.costUsd}>
+        {sums && sums.unpriced > 0 && `${formatCount(sums.unpriced)} unpriced`}
       </Card>
-      <Card name="Requests" figure={formatCount(totals.requests)} change={change.requests}>
-        {totals.unknown > 0 && `${formatCount(totals.unknown)} with unknown counts`}
+      <MonthCard {...shown} />
+      <Card name="Requests" figure={sums && formatCount(sums.requests)} change={change?.requests}>
+        {sums && sums.unknown > 0 && `${formatCount(sums.unknown)} of unknown size`}
       </Card>
-      <Card name="Input tokens" figure={formatShortCount(totals.inputTokens)} change={change.inputTokens} />
-      <Card name="Output tokens" figure={formatShortCount(totals.outputTokens)} change={change.outputTokens} />
-      <Card name="From cache" figure={formatShortCount(totals.cacheReadTokens)} change={change.cacheReadTokens}>
-        {totals.cacheHitRate !== null && `${formatShare(totals.cacheHitRate)} of input`}
+      <Card name="Input tokens" figure={sums && formatShortCount(sums.inputTokens)} change={change?.inputTokens} />
+      <Card name="Output tokens" figure={sums && formatShortCount(sums.outputTokens)} change={change?.outputTokens} />
+      <Card name="From cache" figure={sums && formatShortCount(sums.cacheReadTokens)} change={change?.cacheReadTokens}>
+        {sums && sums.cacheHitRate !== null && `${formatShare(sums.cacheHitRate)} of input`}
       </Card>
-      <Card name="Errors" figure={formatShare(totals.errorRate)} change={change.failed}>
-        {failures > 0 && `${formatCount(totals.failed)} failed, ${formatCount(totals.aborted)} broken off`}
+      <Card name="Errors" figure={sums && formatShare(sums.errorRate)} change={change?.failed}>
+        {sums && `${formatCount(sums.failed)} failed, ${formatCount(sums.aborted)} broken off`}
       </Card>
-      <Card name="95 % answer within" figure={p95Ms === undefined ? '…' : formatMs(p95Ms)} change={null} />
+      <LatencyCard {...shown} />
     </dl>
+  )
+}
+
+function MonthCard({ state, round }: PagePart) {
+  const { since: _since, until: _until, status: _status, ...query } = toQuery(state)
+  const { data } = useQuery(JSON.stringify(query), round, (signal) =>
+    askNow(() => api.monthProjection.query(query), signal),
+  )
+  const figure = data && (data.projectedCostUsd === null ? '-' : formatUsd(data.projectedCostUsd))
+  return (
+    <Card name="Month, projected" figure={figure} change={undefined}>
+      {data && `${formatUsd(data.costUsd)} so far, ${data.daysLeft} days left`}
+    </Card>
+  )
+}
+
+/** It is read from the rows, which takes longer than everything else. */
+function LatencyCard({ state, round }: PagePart) {
+  const query = toLatencyQuery(state)
+  const { data, error } = useQuery(JSON.stringify(query), round, (signal) =>
+    askLast(() => api.latencies.query(query), signal),
+  )
+  const figure = error === undefined ? data && formatMs(data.groups[0]?.durationMs?.p95 ?? null) : 'not known'
+  return (
+    <Card name="95 % within" figure={figure} change={undefined}>
+      {daysRead(state)}
+    </Card>
   )
 }
 
 type CardProps = {
   readonly name: string
-  readonly figure: string
-  readonly change: number | null
-  readonly children?: string | false
+  /** Undefined while it is not known yet. */
+  readonly figure: string | undefined
+  readonly change: number | null | undefined
+  readonly children?: string | false | undefined
 }
 
 function Card({ name, figure, change, children }: CardProps) {
-  const changed = formatChange(change)
+  const changed = formatChange(change ?? null)
   return (
     <div class="card">
       <dt>{name}</dt>
-      <dd class="figure">{figure}</dd>
+      <dd class={figure === undefined ? 'figure waiting' : 'figure'}>{figure ?? '…'}</dd>
       <dd class="note">
-        {changed && <span title="against the period of the same length before">{changed}</span>} {children}
+        {changed && <span title="against the period of the same length before">{changed}</span>}
+        {changed && children && ' · '}
+        {children}
       </dd>
     </div>
   )

@@ -1,5 +1,10 @@
 /** One colour of a stacked chart: its value in each period, from the first to the last. */
-export type ChartLayer = { readonly name: string; readonly values: readonly number[] }
+export type ChartLayer = {
+  readonly name: string
+  readonly values: readonly number[]
+  /** All groups together that have no layer of their own. */
+  readonly isRest?: boolean
+}
 
 /** Columns of a chart: one for each period, also for those in which nothing happened. */
 export type ChartData = { readonly periods: readonly string[]; readonly layers: readonly ChartLayer[] }
@@ -8,7 +13,7 @@ export type PeriodLength = 'hour' | 'day' | 'week' | 'month'
 type Point = { readonly period: string | null }
 type Range = { readonly firstDay: string | null; readonly lastDay: string | null }
 
-/** Columns with a layer for each group, in the order in which the groups first come. */
+/** Columns with a layer for each group that has a figure at all: the largest first, and at last all others together. */
 export function stackByGroup<P extends Point & { readonly group: string | null }>(
   points: readonly P[],
   periods: readonly string[],
@@ -20,13 +25,15 @@ export function stackByGroup<P extends Point & { readonly group: string | null }
     const values = layers.get(point.group) ?? periods.map(() => 0)
     layers.set(point.group, values)
     const index = at.get(point.period ?? '')
-    if (index !== undefined) values[index] = figureOf(point)
+    // A model that is called at two providers is two groups of one name.
+    if (index !== undefined) values[index] = (values[index] ?? 0) + figureOf(point)
   }
   const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0)
   const sorted = [...layers].sort(
     ([a, one], [b, other]) => Number(a === null) - Number(b === null) || total(other) - total(one),
   )
-  return { periods, layers: sorted.map(([group, values]) => ({ name: nameOf(group), values })) }
+  const shown = sorted.filter(([, values]) => total(values) > 0)
+  return { periods, layers: shown.map(([group, values]) => ({ name: nameOf(group), values, isRest: group === null })) }
 }
 
 /** Columns with a layer for each figure of a point. */

@@ -1,38 +1,24 @@
-import { type Answers, api, explain } from './api.js'
+import { type Answers, api, askNow } from './api.js'
 import { listPeriods, stackByGroup } from './chart-data.js'
+import { FilterButton } from './filter-button.js'
 import { formatCount, formatGroup, formatShare, formatShortCount, formatUsd } from './format.js'
-import { choosePeriod, type Dimension, dimensionNames, dimensions, type PageState, toQuery } from './page-state.js'
+import type { PagePart } from './page-part.js'
+import { choosePeriod, type Dimension, dimensionNames, dimensions, toQuery, zoneOf } from './page-state.js'
+import { Problem } from './problem.js'
 import { StackedChart } from './stacked-chart.js'
 import { type Column, UsageTable } from './usage-table.js'
 import { useQuery } from './use-query.js'
 
 type Group = Answers['breakdown']['groups'][number]
 
-export type CostReportProps = {
-  readonly state: PageState
-  readonly change: (change: Partial<PageState>) => void
-  readonly addFilter: (name: Dimension, value: string) => void
-  readonly round: number
-  readonly isAdmin: boolean
-}
-
 const mostLayers = 6
 const mostGroups = 100
 
 /** What was paid over time, and for what: by model, user, ... */
-export function CostReport({ state, change, addFilter, round, isAdmin }: CostReportProps) {
+export function CostReport({ state, change, addFilter, round, isAdmin }: PagePart) {
   const by = isAdmin || state.by !== 'user' ? state.by : 'model'
-  const period = choosePeriod(state.since, state.until)
-  const query = { ...toQuery(state), by }
-  const key = JSON.stringify(query)
-  const series = useQuery(key, round, () => api.series.query({ ...query, period, limit: mostLayers }))
-  const breakdown = useQuery(key, round, () => api.breakdown.query({ ...query, limit: mostGroups }))
-  const error = series.error ?? breakdown.error
-  const points = series.data?.points ?? []
-  const periods = series.data ? listPeriods(points, period, series.data.range) : []
-  const costs = stackByGroup(points, periods, { nameOf: formatGroup, figureOf: ({ costUsd }) => Number(costUsd ?? 0) })
   return (
-    <section aria-label="Cost" aria-busy={series.isLoading}>
+    <section aria-label="Cost">
       <div class="title">
         <h2>Cost by</h2>
         <select
@@ -44,26 +30,60 @@ export function CostReport({ state, change, addFilter, round, isAdmin }: CostRep
             .filter((dimension) => isAdmin || dimension !== 'user')
             .map((dimension) => (
               <option key={dimension} value={dimension}>
-                {dimensionNames[dimension]}
+                {dimensionNames[dimension].toLowerCase()}
               </option>
             ))}
         </select>
       </div>
-      {error ? <p role="alert">{explain(error)}</p> : null}
-      {series.data && <StackedChart title="Cost over time" data={costs} format={formatUsd} />}
-      {breakdown.data && (
-        <UsageTable
-          caption={`By ${dimensionNames[by].toLowerCase()}, the most expensive first`}
-          rows={breakdown.data.groups}
-          keyOf={({ group, provider }) => `${group === null} ${group} ${provider}`}
-          columns={groupColumns(by, addFilter)}
-        />
-      )}
+      <CostChart state={state} by={by} round={round} />
+      <GroupTable state={state} by={by} round={round} addFilter={addFilter} />
     </section>
   )
 }
 
-function groupColumns(by: Dimension, addFilter: CostReportProps['addFilter']): Column<Group>[] {
+type GroupedPart = Pick<PagePart, 'state' | 'round'> & { readonly by: Dimension }
+
+function CostChart({ state, by, round }: GroupedPart) {
+  const period = choosePeriod(state.since, state.until)
+  const query = { ...toQuery(state), by, period, limit: mostLayers }
+  const { data, ...asked } = useQuery(JSON.stringify(query), round, (signal) =>
+    askNow(() => api.series.query(query), signal),
+  )
+  const points = data?.points ?? []
+  const periods = data ? listPeriods(points, data.period, data.range) : []
+  const costs = stackByGroup(points, periods, { nameOf: formatGroup, figureOf: ({ costUsd }) => Number(costUsd ?? 0) })
+  return (
+    <div aria-busy={asked.isLoading}>
+      <Problem {...asked} />
+      {(data || asked.error === undefined) && (
+        <StackedChart title="Cost over time" data={costs} format={formatUsd} timeZone={zoneOf(state, data?.range)} />
+      )}
+    </div>
+  )
+}
+
+function GroupTable({ state, by, round, addFilter }: GroupedPart & Pick<PagePart, 'addFilter'>) {
+  const query = { ...toQuery(state), by, limit: mostGroups }
+  const { data, ...asked } = useQuery(JSON.stringify(query), round, (signal) =>
+    askNow(async () => ({ by, groups: (await api.breakdown.query(query)).groups }), signal),
+  )
+  return (
+    <div class="table-place" aria-busy={asked.isLoading}>
+      <Problem {...asked} />
+      {data && (
+        <UsageTable
+          key={data.by}
+          caption={`By ${dimensionNames[data.by].toLowerCase()}, the most expensive first`}
+          rows={data.groups}
+          keyOf={({ group, provider }) => JSON.stringify([group, provider])}
+          columns={groupColumns(data.by, addFilter)}
+        />
+      )}
+    </div>
+  )
+}
+
+function groupColumns(by: Dimension, addFilter: PagePart['addFilter']): Column<Group>[] {
   const provider: Column<Group> = {
     name: 'Provider',
     isText: true,
@@ -107,13 +127,4 @@ function groupColumns(by: Dimension, addFilter: CostReportProps['addFilter']): C
       show: ({ unpriced }) => (unpriced === 0 ? '' : formatCount(unpriced)),
     },
   ]
-}
-
-/** A name that shows only its calls when it is clicked. */
-export function FilterButton({ value, add }: { readonly value: string; readonly add: (value: string) => void }) {
-  return (
-    <button type="button" class="link" title="show only these calls" onClick={() => add(value)}>
-      {formatGroup(value)}
-    </button>
-  )
 }

@@ -6,8 +6,8 @@ export function ExportLinks({ state }: { readonly state: PageState }) {
   const parameters = new URLSearchParams()
   for (const [name, value] of Object.entries(toQuery(state))) if (value !== undefined) parameters.set(name, value)
   return (
-    <p>
-      Export these calls: <a href={`${addressOf('api/export.csv')}?${parameters}`}>CSV</a>{' '}
+    <p class="export">
+      Export all of them: <a href={`${addressOf('api/export.csv')}?${parameters}`}>CSV</a>{' '}
       <a href={`${addressOf('api/export.json')}?${parameters}`}>JSON</a>
     </p>
   )

@@ -146,7 +146,11 @@ function ActiveFilters({ state, change }: Pick<FilterBarProps, 'state' | 'change
     <ul class="chips" aria-label="Filters">
       {active.map((name) => (
         <li key={name}>
-          <button type="button" title="remove this filter" onClick={() => remove(name)}>
+          <button
+            type="button"
+            title={`${dimensionNames[name]} ${state.filters[name]}: remove this filter`}
+            onClick={() => remove(name)}
+          >
             {dimensionNames[name]}: <strong>{state.filters[name] || '(none)'}</strong> <span aria-hidden="true">×</span>
             <span class="unseen">, remove</span>
           </button>

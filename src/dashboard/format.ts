@@ -55,6 +55,11 @@ export function formatTime(timestamp: string, timeZone: string | undefined): str
   return new Date(timestamp).toLocaleString('sv-SE', { timeZone })
 }
 
+/** A period of a series: a day as it is, the hour that begins at an instant in a zone (`11-26 14:00`). */
+export function formatPeriod(period: string, timeZone: string | undefined): string {
+  return period.includes('T') ? formatTime(period, timeZone).slice(5, 16) : period
+}
+
 /** A group's name as people read it: those without one, and all beyond the limit together, have a name as well. */
 export function formatGroup(group: string | null): string {
   if (group === null) return 'all others'

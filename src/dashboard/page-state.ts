@@ -70,19 +70,56 @@ export function toQuery({ since, until, filters }: PageState) {
   return { since, until, ...names, status: statuses.find((known) => known === status) }
 }
 
+/** The same for what reads every row: of a range without an end the last seven days at most. */
+export function toLatencyQuery(state: PageState, now = new Date()) {
+  return { ...toQuery(state), ...(isCut(state, now) ? { since: `${mostDaysOfRows}d` } : {}) }
+}
+
+/** Says so where `toLatencyQuery` is about less than the whole range. */
+export function daysRead(state: PageState, now = new Date()): string | undefined {
+  return isCut(state, now) ? `of the last ${mostDaysOfRows} days` : undefined
+}
+
+const mostDaysOfRows = 7
+
+function isCut({ since, until }: PageState, now: Date): boolean {
+  return until === undefined && now.getTime() - begin(since, now) > mostDaysOfRows * dayMs
+}
+
+type Range = { readonly timeZone: string; readonly firstDay: string | null; readonly lastDay: string | null }
+
+/** What is shown, in words: `2026-03-01 to 2026-03-30 (Europe/Berlin), model gpt-4o`. */
+export function describeState({ since, until, filters }: PageState, range: Range | undefined): string {
+  const isOfDays = range !== undefined && range.firstDay !== null
+  const first = isOfDays ? range.firstDay : since
+  const last = isOfDays ? (range.lastDay ?? 'today') : (until ?? 'now')
+  const zone = range === undefined ? '' : ` (${range.timeZone})`
+  const active = filterNames.flatMap((name) => {
+    const value = filters[name]
+    return value === undefined ? [] : `${dimensionNames[name].toLowerCase()} ${value || '(none)'}`
+  })
+  return [`${first} to ${last}${zone}`, ...active].join(', ')
+}
+
+/** The zone that times are shown in; undefined for the browser's own. */
+export function zoneOf({ zone }: PageState, range: Pick<Range, 'timeZone'> | undefined): string | undefined {
+  return zone === 'local' ? undefined : range?.timeZone
+}
+
 /** The period that makes a readable number of columns of a range. */
 export function choosePeriod(
   since: string,
   until: string | undefined,
   now = new Date(),
 ): 'hour' | 'day' | 'week' | 'month' {
-  const days = (end(until, now) - begin(since, now)) / 86_400_000
+  const days = (end(until, now) - begin(since, now)) / dayMs
   if (days <= 2.1) return 'hour'
   if (days <= 95) return 'day'
   return days <= 370 ? 'week' : 'month'
 }
 
-const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 604_800_000 }
+const dayMs = 86_400_000
+const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, d: dayMs, w: 7 * dayMs }
 
 function begin(since: string, now: Date): number {
   const unit = unitMs[since.slice(-1)]
@@ -93,5 +130,5 @@ function begin(since: string, now: Date): number {
 
 function end(until: string | undefined, now: Date): number {
   if (until === undefined) return now.getTime()
-  return /^\d{4}-\d\d-\d\d$/.test(until) ? Date.parse(until) + 86_400_000 : begin(until, now)
+  return /^\d{4}-\d\d-\d\d$/.test(until) ? Date.parse(until) + dayMs : begin(until, now)
 }

@@ -1,31 +1,29 @@
-import { type Answers, api, explain } from './api.js'
-import { FilterButton } from './cost-report.js'
+import { type Answers, api, askLast } from './api.js'
+import { FilterButton } from './filter-button.js'
 import { formatCount, formatMs, formatShare, formatUsd } from './format.js'
-import { type Dimension, type PageState, toQuery } from './page-state.js'
+import type { PagePart } from './page-part.js'
+import { daysRead, toLatencyQuery } from './page-state.js'
+import { Problem } from './problem.js'
 import { type Column, UsageTable } from './usage-table.js'
 import { useQuery } from './use-query.js'
 
 type Provider = Answers['providers']['providers'][number]
 
-export type ProviderComparisonProps = {
-  readonly state: PageState
-  readonly round: number
-  readonly addFilter: (name: Dimension, value: string) => void
-}
-
-/** The providers side by side: what a call costs, how long it takes, how often it fails. */
-export function ProviderComparison({ state, round, addFilter }: ProviderComparisonProps) {
-  const query = toQuery(state)
-  const { data, error, isLoading } = useQuery(JSON.stringify(query), round, () => api.providers.query(query))
+/** The providers side by side: what a call costs, how long it takes, how often it fails. Reads every row of its range. */
+export function ProviderComparison({ state, round, addFilter }: PagePart) {
+  const query = toLatencyQuery(state)
+  const { data, ...asked } = useQuery(JSON.stringify(query), round, (signal) =>
+    askLast(() => api.providers.query(query), signal),
+  )
   return (
-    <section aria-label="Providers" aria-busy={isLoading}>
+    <section aria-label="Providers" class="table-place" aria-busy={asked.isLoading}>
       <h2>Providers</h2>
-      {error ? <p role="alert">{explain(error)}</p> : null}
+      <Problem {...asked} />
       {data && (
         <UsageTable
-          caption="Figures of one call, on average"
+          caption={['Figures of one call, on average', daysRead(state)].filter(Boolean).join(', ')}
           rows={data.providers}
-          keyOf={({ group }) => `${group}`}
+          keyOf={({ group }) => JSON.stringify(group)}
           columns={columns(addFilter)}
         />
       )}
@@ -33,7 +31,7 @@ export function ProviderComparison({ state, round, addFilter }: ProviderComparis
   )
 }
 
-function columns(addFilter: ProviderComparisonProps['addFilter']): Column<Provider>[] {
+function columns(addFilter: PagePart['addFilter']): Column<Provider>[] {
   return [
     {
       name: 'Provider',

@@ -1,56 +1,63 @@
 import { scaleBand, scaleLinear } from 'd3-scale'
 import { stack } from 'd3-shape'
-import { useState } from 'preact/hooks'
-import type { ChartData } from './chart-data.js'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
+import type { ChartData, ChartLayer } from './chart-data.js'
+import { formatPeriod } from './format.js'
 
 export type StackedChartProps = {
   readonly title: string
   readonly data: ChartData
   readonly format: (value: number) => string
+  /** Hours are shown in; the browser's own for undefined. */
+  readonly timeZone: string | undefined
 }
 
-const width = 720
+const firstWidth = 720
 const height = 220
 const margin = { top: 8, right: 4, bottom: 22, left: 60 }
-const mostLabels = 8
+const labelWidth = 90
 
 /** Columns of stacked values over time. Arrow keys walk from column to column; the table below a chart says the same in words. */
-export function StackedChart({ title, data, format }: StackedChartProps) {
+export function StackedChart({ title, data, format, timeZone }: StackedChartProps) {
   const [selected, select] = useState<number>()
+  const [plot, width] = useWidth()
   const { periods, layers } = data
   const totals = periods.map((_, index) => layers.reduce((sum, { values }) => sum + (values[index] ?? 0), 0))
   const x = scaleBand(periods, [margin.left, width - margin.right]).paddingInner(0.15)
   const y = scaleLinear([0, Math.max(...totals) || 1], [height - margin.bottom, margin.top]).nice(4)
-  const walk = (event: KeyboardEvent) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
-    if (step === undefined) return
-    event.preventDefault()
-    select(Math.min(periods.length - 1, Math.max(0, (selected ?? (step > 0 ? -1 : periods.length)) + step)))
-  }
   const index = selected === undefined ? undefined : Math.min(selected, periods.length - 1)
+  const period = index === undefined ? 'whole range' : formatPeriod(periods[index] ?? '', timeZone)
+  const walk = (event: KeyboardEvent) => {
+    const next = stepTo(event.key, index, periods.length - 1)
+    if (next === index) return
+    event.preventDefault()
+    select(next)
+  }
+  const total = index === undefined ? totals.reduce((sum, value) => sum + value, 0) : (totals[index] ?? 0)
   return (
     <figure class="chart">
       <div
         class="plot"
+        ref={plot}
         role="slider"
         tabIndex={0}
         aria-label={title}
         aria-valuemin={0}
-        aria-valuemax={periods.length - 1}
+        aria-valuemax={Math.max(0, periods.length - 1)}
         aria-valuenow={index ?? 0}
-        aria-valuetext={index === undefined ? 'whole range' : `${periods[index]}: ${format(totals[index] ?? 0)}`}
+        aria-valuetext={`${period}: ${format(total)}`}
         onKeyDown={walk}
         onBlur={() => select(undefined)}
         onPointerLeave={() => select(undefined)}
       >
-        <svg viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
-          <Axes x={x} y={y} format={format} />
+        <svg viewBox={`0 0 ${width} ${height}`} width={width} height={height} aria-hidden="true">
+          <Axes x={x} y={y} width={width} format={format} timeZone={timeZone} />
           <Columns data={data} x={x} y={y} />
-          {periods.map((period, at) => (
+          {periods.map((each, at) => (
             <rect
-              key={period}
+              key={each}
               class={at === index ? 'target selected' : 'target'}
-              x={x(period)}
+              x={x(each)}
               width={x.step()}
               y={margin.top}
               height={height - margin.top - margin.bottom}
@@ -60,10 +67,44 @@ export function StackedChart({ title, data, format }: StackedChartProps) {
         </svg>
       </div>
       <figcaption>
+        <p class="legend-time">
+          <span>{period}</span> <span class="figure">{format(total)}</span>
+        </p>
         <Legend data={data} index={index} format={format} />
       </figcaption>
     </figure>
   )
+}
+
+function stepTo(key: string, from: number | undefined, last: number): number | undefined {
+  switch (key) {
+    case 'ArrowRight':
+      return Math.min(last, (from ?? -1) + 1)
+    case 'ArrowLeft':
+      return Math.max(0, (from ?? last + 1) - 1)
+    case 'Home':
+      return 0
+    case 'End':
+      return last
+    case 'Escape':
+      return undefined
+    default:
+      return from
+  }
+}
+
+/** The width of an element, followed: text in a chart keeps its size on every screen. */
+function useWidth() {
+  const element = useRef<HTMLDivElement>(null)
+  const [width, setWidth] = useState(firstWidth)
+  useLayoutEffect(() => {
+    const follow = () => setWidth(element.current?.clientWidth || firstWidth)
+    follow()
+    const observer = new ResizeObserver(follow)
+    if (element.current) observer.observe(element.current)
+    return () => observer.disconnect()
+  }, [])
+  return [element, width] as const
 }
 
 type Scales = {
@@ -71,9 +112,14 @@ type Scales = {
   readonly y: ReturnType<typeof scaleLinear<number, number>>
 }
 
-function Axes({ x, y, format }: Scales & Pick<StackedChartProps, 'format'>) {
+type AxesProps = Scales & Pick<StackedChartProps, 'format' | 'timeZone'> & { readonly width: number }
+
+function Axes({ x, y, width, format, timeZone }: AxesProps) {
   const periods = x.domain()
-  const step = Math.ceil(periods.length / mostLabels)
+  const step = Math.ceil((periods.length * labelWidth) / (width - margin.left))
+  // The last label would be cut off where its column is near the edge.
+  const isLabelled = (period: string, index: number) =>
+    index % step === 0 && (index === 0 || (x(period) ?? 0) + labelWidth * 0.75 < width)
   return (
     <g class="axes">
       {y.ticks(4).map((tick) => (
@@ -84,13 +130,11 @@ function Axes({ x, y, format }: Scales & Pick<StackedChartProps, 'format'>) {
           </text>
         </g>
       ))}
-      {periods
-        .filter((_, index) => index % step === 0)
-        .map((period) => (
-          <text key={period} x={x(period)} y={height - 6}>
-            {labelOf(period)}
-          </text>
-        ))}
+      {periods.filter(isLabelled).map((period) => (
+        <text key={period} x={x(period)} y={height - 6}>
+          {formatPeriod(period, timeZone)}
+        </text>
+      ))}
     </g>
   )
 }
@@ -102,7 +146,7 @@ function Columns({ data: { periods, layers }, x, y }: Scales & Pick<StackedChart
   return (
     <g class="columns">
       {series.map((layer) => (
-        <g key={layer.key} class={`layer-${layer.key}`}>
+        <g key={layer.key} class={colourOf(layers[layer.key], layer.key)}>
           {layer.map(([from, to], index) => {
             const period = periods[index] ?? ''
             return (
@@ -115,31 +159,28 @@ function Columns({ data: { periods, layers }, x, y }: Scales & Pick<StackedChart
   )
 }
 
-function Legend({
-  data: { periods, layers },
-  index,
-  format,
-}: Pick<StackedChartProps, 'data' | 'format'> & { readonly index: number | undefined }) {
+type LegendProps = Pick<StackedChartProps, 'data' | 'format'> & { readonly index: number | undefined }
+
+function Legend({ data: { layers }, index, format }: LegendProps) {
   const figureOf = (values: readonly number[]) =>
     index === undefined ? values.reduce((sum, value) => sum + value, 0) : (values[index] ?? 0)
   return (
-    <>
-      <span class="legend-time">{index === undefined ? 'whole range' : labelOf(periods[index] ?? '')}</span>
-      <ul class="legend">
-        {layers.map(({ name, values }, layer) => (
-          <li key={name}>
-            <svg class={`swatch layer-${layer}`} viewBox="0 0 10 10" aria-hidden="true">
-              <rect width="10" height="10" rx="2" />
-            </svg>
-            <span class="name">{name}</span> <span class="figure">{format(figureOf(values))}</span>
-          </li>
-        ))}
-      </ul>
-    </>
+    <ul class="legend">
+      {layers.map(({ name, values, isRest }, layer) => (
+        <li key={`${layer} ${name}`}>
+          <svg class={`swatch ${colourOf({ isRest }, layer)}`} viewBox="0 0 10 10" aria-hidden="true">
+            <rect width="10" height="10" rx="2" />
+          </svg>
+          <span class="name" title={name}>
+            {name}
+          </span>{' '}
+          <span class="figure">{format(figureOf(values))}</span>
+        </li>
+      ))}
+    </ul>
   )
 }
 
-// An hour shows its time, a day its date.
-function labelOf(period: string): string {
-  return period.includes('T') ? period.slice(5, 16).replace('T', ' ') : period
+function colourOf(layer: Pick<ChartLayer, 'isRest'> | undefined, index: number): string {
+  return layer?.isRest ? 'layer-rest' : `layer-${index}`
 }

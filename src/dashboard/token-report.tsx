@@ -1,7 +1,9 @@
-import { type Answers, api, explain } from './api.js'
+import { type Answers, api, askNow } from './api.js'
 import { listPeriods, stackFigures } from './chart-data.js'
-import { formatCount, formatShortCount } from './format.js'
-import { choosePeriod, type PageState, toQuery } from './page-state.js'
+import { formatCount, formatPeriod, formatShortCount } from './format.js'
+import type { PagePart } from './page-part.js'
+import { choosePeriod, toQuery, zoneOf } from './page-state.js'
+import { Problem } from './problem.js'
 import { StackedChart } from './stacked-chart.js'
 import { type Column, UsageTable } from './usage-table.js'
 import { useQuery } from './use-query.js'
@@ -17,38 +19,44 @@ const types: Readonly<Record<string, (point: Point) => number>> = {
 }
 
 /** Tokens over time by their type, each token once. */
-export function TokenReport({ state, round }: { readonly state: PageState; readonly round: number }) {
-  const period = choosePeriod(state.since, state.until)
-  const query = toQuery(state)
-  const { data, error, isLoading } = useQuery(JSON.stringify(query), round, () =>
-    api.series.query({ ...query, period }),
+export function TokenReport({ state, round }: PagePart) {
+  const query = { ...toQuery(state), period: choosePeriod(state.since, state.until) }
+  const { data, ...asked } = useQuery(JSON.stringify(query), round, (signal) =>
+    askNow(() => api.series.query(query), signal),
   )
-  if (error) return <p role="alert">{explain(error)}</p>
-  if (data === undefined) return null
+  const points = data?.points ?? []
+  const timeZone = zoneOf(state, data?.range)
+  const tokens = stackFigures(points, data ? listPeriods(points, data.period, data.range) : [], types)
   return (
-    <section aria-label="Tokens" aria-busy={isLoading}>
+    <section aria-label="Tokens" aria-busy={asked.isLoading}>
       <h2>Tokens by type</h2>
-      <StackedChart
-        title="Tokens over time"
-        data={stackFigures(data.points, listPeriods(data.points, period, data.range), types)}
-        format={formatShortCount}
-      />
+      <Problem {...asked} />
+      {(data || asked.error === undefined) && (
+        <StackedChart title="Tokens over time" data={tokens} format={formatShortCount} timeZone={timeZone} />
+      )}
       <details>
         <summary>As a table</summary>
         <UsageTable
-          caption={`Tokens of each ${period}`}
-          rows={data.points}
+          caption={`Tokens of each ${data?.period ?? query.period}`}
+          rows={points}
           keyOf={(point) => point.period ?? ''}
-          columns={columns}
+          columns={columnsIn(timeZone)}
         />
       </details>
     </section>
   )
 }
 
-const columns: Column<Point>[] = [
-  { name: 'Time', isText: true, value: (point) => point.period, show: (point) => point.period ?? '' },
-  ...Object.entries(types).map(
-    ([name, value]): Column<Point> => ({ name, value, show: (point) => formatCount(value(point)) }),
-  ),
-]
+const typeColumns = Object.entries(types).map(
+  ([name, value]): Column<Point> => ({ name, value, show: (point) => formatCount(value(point)) }),
+)
+
+function columnsIn(timeZone: string | undefined): Column<Point>[] {
+  const time: Column<Point> = {
+    name: 'Time',
+    isText: true,
+    value: ({ period }) => period,
+    show: ({ period }) => formatPeriod(period ?? '', timeZone),
+  }
+  return [time, ...typeColumns]
+}

@@ -1,30 +1,36 @@
 import { useEffect, useState } from 'preact/hooks'
 
-/** An answer that is asked for. While it is asked for again, the one before stays. */
+/** An answer that is asked for. While the next is on its way, the one before stays; so it does where asking again fails. */
 export type QueryState<T> = {
   readonly data: T | undefined
   readonly error: unknown
   readonly isLoading: boolean
+  readonly retry: () => void
 }
 
-/** Asks again whenever `key` changes or `round` counts on. Answers that come late are ignored. */
-export function useQuery<T>(key: string, round: number, ask: () => Promise<T>): QueryState<T> {
-  const [state, setState] = useState<QueryState<T> & { readonly key: string }>({ key, ...nothing })
+/**
+ * Asks again whenever `key` changes, `round` counts on, or somebody retries; `signal` aborts when nobody waits for the answer
+ * any more. An answer that comes late is ignored.
+ */
+export function useQuery<T>(key: string, round: number, ask: (signal: AbortSignal) => Promise<T>): QueryState<T> {
+  const [outcome, setOutcome] = useState<Outcome<T>>({ key, data: undefined, error: undefined })
+  const [isLoading, setLoading] = useState(true)
+  const [attempt, setAttempt] = useState(0)
   useEffect(() => {
-    let isCurrent = true
-    const settle = (outcome: Partial<QueryState<T>>) => {
-      if (isCurrent) setState({ key, ...nothing, ...outcome, isLoading: false })
+    const waiting = new AbortController()
+    const settle = (next: (before: Outcome<T>) => Outcome<T>) => {
+      if (waiting.signal.aborted) return
+      setOutcome(next)
+      setLoading(false)
     }
-    setState((before) => ({ ...(before.key === key ? before : { key, ...nothing }), isLoading: true }))
-    ask().then(
-      (data) => settle({ data }),
-      (error) => settle({ error }),
+    setLoading(true)
+    ask(waiting.signal).then(
+      (data) => settle(() => ({ key, data, error: undefined })),
+      (error) => settle((before) => ({ key, data: before.key === key ? before.data : undefined, error })),
     )
-    return () => {
-      isCurrent = false
-    }
-  }, [key, round])
-  return state
+    return () => waiting.abort()
+  }, [key, round, attempt])
+  return { data: outcome.data, error: outcome.error, isLoading, retry: () => setAttempt(attempt + 1) }
 }
 
-const nothing = { data: undefined, error: undefined, isLoading: true }
+type Outcome<T> = Pick<QueryState<T>, 'data' | 'error'> & { readonly key: string }
