@@ -203,9 +203,9 @@ async function stealSegments(context: FaultContext): Promise<FaultResult> {
     const options = spoolOptions(context, `spool-${index}`)
     const worker = startWorker({ name: `victim${index}`, does: 'log', options: { ...options, ...waiting } })
     await worker.started
-    for (const end = Date.now() + context.random.integer(300, 1500); Date.now() < end; await sleep(40)) {
-      stolen += await steal(options)
-    }
+    const end = stolen + context.random.integer(2, 6)
+    for (; stolen < end; await sleep(40)) stolen += await steal(options)
+    await sleep(context.random.integer(0, 200))
     worker.process.kill('SIGKILL')
     await worker.ended
     await recoverSpool(options)
