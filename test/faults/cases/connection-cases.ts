@@ -6,7 +6,7 @@ import type { SeededRandom } from '../../support/seeded-random.js'
 import { most, oldTransactions } from '../database-activity.js'
 import type { FaultCase, FaultContext, FaultResult } from '../fault-case.js'
 import type { Cut } from '../fault-proxy.js'
-import { type Rig, recovery, residentMb, seconds, until, withRig } from '../rig.js'
+import { peakMb, type Rig, recovery, residentMb, seconds, until, withRig } from '../rig.js'
 
 // Of the exporter.
 const clientTimeoutMs = 15_000
@@ -183,7 +183,7 @@ async function throttled({ proxy, start }: Rig, { temporaryDirectory }: FaultCon
     options: { maxMemoryMb, spoolDir: join(temporaryDirectory, 'spool') },
   })
   await sleep(10_000)
-  const before = residentMb(worker)
+  const before = peakMb(worker)
   proxy.passage = { does: 'throttle', bytesPerSecond: 1024 }
   await sleep(30_000)
   const { spooled, pending } = await worker.ask()
