@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { enterPrices } from '../../src/postgres/enter-prices.js'
 import { priceOf } from '../pricing/price-timeline.js'
+import { bundleScript } from '../support/bundle-script.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { type CliRun, runCli } from './run-cli.js'
 
@@ -109,8 +109,7 @@ test.skipIf(!hasTerminal)(
 )
 
 async function runOnTerminal(answer: string): Promise<{ readonly code: number; readonly output: string }> {
-  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-  const command = [process.execPath, '--import', import.meta.resolve('tsx'), main, 'reprice', ...january].join(' ')
+  const command = [process.execPath, bundleScript('src/cli/main.ts'), 'reprice', ...january].join(' ')
   const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
     cwd: directory,
     env: { PATH: process.env.PATH, TERM: 'xterm', DATABASE_URL: database.connectionString },

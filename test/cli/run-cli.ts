@@ -1,15 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
-
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+import { bundleScript } from '../support/bundle-script.js'
 
 export type CliRun = { readonly code: number; readonly stdout: string; readonly stderr: string }
 
 /** Runs the command line as a process of its own, in `cwd`, with no other environment than `environment` and PATH. */
 export async function runCli(args: string[], cwd: string, environment: Record<string, string> = {}): Promise<CliRun> {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, ...args], {
+  const child = spawn(process.execPath, [bundleScript('src/cli/main.ts'), ...args], {
     cwd,
     env: { PATH: process.env.PATH, ...environment },
   })

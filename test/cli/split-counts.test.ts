@@ -2,12 +2,11 @@ import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { bundleScript } from '../support/bundle-script.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { type CliRun, runCli } from './run-cli.js'
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const hasTerminals = spawnSync('script', ['--version']).status === 0
 
 let database: TestDatabase
@@ -79,15 +78,7 @@ test.for([
   ['no', 1],
 ] as const)('on a terminal it asks; the answer "%s" exits with %i', async ([answer, code], context) => {
   if (!hasTerminals) context.skip('no program "script" to make a terminal with')
-  const command = [
-    process.execPath,
-    '--import',
-    import.meta.resolve('tsx'),
-    main,
-    'split-counts',
-    '--table',
-    'llm_messages',
-  ]
+  const command = [process.execPath, bundleScript('src/cli/main.ts'), 'split-counts', '--table', 'llm_messages']
 
   const { status, stdout } = spawnSync('script', ['-qefc', command.map((part) => `'${part}'`).join(' '), '/dev/null'], {
     cwd: directory,

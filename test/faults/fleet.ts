@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { bundleScript } from '../support/bundle-script.js'
 import type { SeededRandom } from '../support/seeded-random.js'
-import { bundleScript } from './bundle-script.js'
 import type { WorkerSettings, WorkerStats } from './worker.js'
 
 /** A worker process. */
@@ -26,7 +26,7 @@ export type Worker = {
 /** Starts a worker; `command` may be a program that starts it in its turn. */
 export function startWorker(settings: WorkerSettings, command: readonly string[] = []): Worker {
   const [program = process.execPath, ...before] = [...command, process.execPath]
-  const child = spawn(program, [...before, bundleScript('worker'), JSON.stringify(settings)], {
+  const child = spawn(program, [...before, bundleScript('test/faults/worker.ts'), JSON.stringify(settings)], {
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   const announced: string[] = []

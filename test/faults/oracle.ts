@@ -11,6 +11,7 @@ export type Verdict = {
   readonly lost: number
   /** Announced, and neither a row nor a dead letter: `lost`, and what is counted. */
   readonly missing: number
+  readonly firstMissing: readonly string[]
   readonly twice: number
   /** Rows that the store counts as lost, by reason. A write that a kill cut in two is one, of a turn that had not ended. */
   readonly counted: Readonly<Record<string, number>>
@@ -25,13 +26,14 @@ export async function judge(database: JudgedDatabase, announced: readonly string
   const losses = await database.query('select reason, sum(records)::int as records from token_usage_losses group by 1')
   const rows = stored.map((row) => row.response_id as string)
   const known = new Set([...rows, ...letters.map(({ id }) => id)])
-  const missing = announced.filter((id) => !known.has(id)).length
+  const absent = announced.filter((id) => !known.has(id))
   const counted = losses.reduce((sum, { records }) => sum + records, 0)
   return {
     announced: announced.length,
     rows: rows.length,
-    lost: Math.max(0, missing - counted),
-    missing,
+    lost: Math.max(0, absent.length - counted),
+    missing: absent.length,
+    firstMissing: absent.slice(0, 5),
     twice: rows.length - new Set(rows).size,
     counted: Object.fromEntries(losses.map(({ reason, records }) => [reason, records])),
   }

@@ -60,6 +60,9 @@ export async function withRig(
     if (spoolDir) await recoverSpool({ databaseUrl: proxy.through(databaseUrl), spoolDir })
     const { announced, lost, twice } = await requireDefault(database, workers)
     return { announced, lost, twice, note }
+  } catch (error) {
+    for (const [index, { stderr }] of workers.entries()) log(`worker${index} said:\n${stderr()}`)
+    throw error
   } finally {
     for (const worker of workers) worker.process.kill('SIGKILL')
     proxy.close()

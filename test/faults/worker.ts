@@ -109,7 +109,7 @@ async function logWith(usage: UsageLogger, isTold: () => boolean): Promise<void>
 }
 
 async function fill(): Promise<void> {
-  if (settings.stepMs) simulateClock(settings.stepMs, settings.rows ?? 0)
+  const endSimulation = settings.stepMs && simulateClock(settings.stepMs, settings.rows ?? 0)
   const told = listen()
   const turns: number[] = []
   const ids: string[] = []
@@ -119,6 +119,7 @@ async function fill(): Promise<void> {
     await nextTurn()
     turns.push(performance.now() - startedAt)
   }
+  if (endSimulation) endSimulation()
   turns.sort((one, other) => one - other)
   const at = (share: number) => turns[Math.floor(turns.length * share)] ?? 0
   announce(ids)
@@ -127,12 +128,19 @@ async function fill(): Promise<void> {
   await close()
 }
 
-/** It ends at the present, and goes on as time does then. */
-function simulateClock(stepMs: number, rows: number): void {
-  const realNow = Date.now
-  const realMs = performance.now.bind(performance)
-  Date.now = () => realNow() - (rows - count) * stepMs
-  performance.now = () => realMs() + count * stepMs
+/**
+ * It ends at the present, and goes on as time does after the function that is returned is called. Until then only rows
+ * move it on: that this machine is busy does not count.
+ */
+function simulateClock(stepMs: number, rows: number): () => void {
+  const real = { now: Date.now, ms: performance.now.bind(performance) }
+  const stopped = { now: real.now(), ms: real.ms() }
+  let isStopped = true
+  Date.now = () => (isStopped ? stopped.now : real.now()) - (rows - count) * stepMs
+  performance.now = () => (isStopped ? stopped.ms : real.ms()) + count * stepMs
+  return () => {
+    isStopped = false
+  }
 }
 
 async function replay(): Promise<void> {

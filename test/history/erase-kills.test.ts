@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { verifyErasure } from '../../src/history/verify-erasure.js'
 import { verify } from '../../src/postgres/verify.js'
+import { bundleScript } from '../support/bundle-script.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const ann = 'ann@example.com'
 const rows = 20_000
 
@@ -29,7 +28,7 @@ afterEach(() => database.drop())
 
 /** Starts a command and ends it with SIGKILL when `isTime` says so; resolves when the server has noticed. */
 async function killDuring(args: string[], isTime: () => Promise<boolean>): Promise<void> {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, ...args], {
+  const child = spawn(process.execPath, [bundleScript('src/cli/main.ts'), ...args], {
     env: { PATH: process.env.PATH, DATABASE_URL: database.connectionString },
     stdio: 'ignore',
   })

@@ -3,13 +3,12 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { runCli } from '../cli/run-cli.js'
+import { bundleScript } from '../support/bundle-script.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const gate = 4711
 
 let database: TestDatabase
@@ -39,7 +38,7 @@ async function createGate(table: string, event: 'insert' | 'update', condition: 
 async function killAtGate(args: string[]): Promise<void> {
   const keeper = await database.pool.connect()
   await keeper.query(`select pg_advisory_lock(${gate})`)
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, ...args], {
+  const child = spawn(process.execPath, [bundleScript('src/cli/main.ts'), ...args], {
     cwd: directory,
     env: { PATH: process.env.PATH, ...environment() },
     stdio: 'ignore',

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { enterPrices } from '../../src/postgres/enter-prices.js'
@@ -15,9 +14,9 @@ import { draftRecord } from '../../src/usage/draft-record.js'
 import { formatPicoUsd } from '../../src/usage/pico-usd.js'
 import { toUsageRecord } from '../../src/usage/to-usage-record.js'
 import { day, placement, priceOf } from '../pricing/price-timeline.js'
+import { bundleScript } from '../support/bundle-script.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const range = { since: day(1), until: day(31) }
 
 let database: TestDatabase
@@ -287,17 +286,7 @@ test('a run that is killed has done whole chunks, and the next one does the rest
 }, 120_000)
 
 function startReprice(): ChildProcess {
-  const args = [
-    '--import',
-    import.meta.resolve('tsx'),
-    main,
-    'reprice',
-    '--since',
-    '2026-01-01',
-    '--until',
-    '2026-02-01',
-    '--yes',
-  ]
+  const args = [bundleScript('src/cli/main.ts'), 'reprice', '--since', '2026-01-01', '--until', '2026-02-01', '--yes']
   return spawn(process.execPath, args, {
     cwd: '/',
     stdio: 'ignore',

@@ -4,11 +4,10 @@ import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
+import { bundleScript } from '../support/bundle-script.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
-const MAIN = fileURLToPath(new URL('../../src/server/main.ts', import.meta.url))
 const TOKEN = 'a-token-that-nobody-guesses'
 const cleanups: (() => unknown)[] = []
 
@@ -145,7 +144,7 @@ function run(environment: Record<string, string>) {
   const directory = mkdtempSync(join(tmpdir(), 'tokenledger-web-'))
   // The embedded server may run as somebody else, who has to get in.
   chmodSync(directory, 0o755)
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN], {
+  const child = spawn(process.execPath, [bundleScript('src/server/main.ts')], {
     cwd: directory,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],

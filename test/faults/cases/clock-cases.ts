@@ -22,6 +22,11 @@ export const clockCases: readonly FaultCase[] = [
   { id: 'K1', title: 'the clock is a day off, either way, or jumps by an hour', missing, run: runWithWrongClocks },
   { id: 'K2', title: 'the clock goes back: ids go on in the order of the rows', missing, run: turnClockBack },
   { id: 'K3', title: 'the year ends and clocks change: the daily sums know the days of the zone', run: countDays },
+  {
+    id: 'L2',
+    title: 'the event loop is blocked: the timers catch up once, not with a burst of writes',
+    run: blockLoop,
+  },
 ]
 
 async function runWithWrongClocks(context: FaultContext): Promise<FaultResult> {
@@ -56,6 +61,36 @@ async function turnClockBack(context: FaultContext): Promise<FaultResult> {
   expect(rows.map(({ id }) => id)).toEqual(worker.announced)
   expect((rows.at(-1)?.at ?? 0) - (rows[0]?.at ?? 0)).toBeLessThan(-23 * 3600)
   return tell(verdict, 'back by one, two, three and 24 hours; the ids are in the order of log()')
+}
+
+async function blockLoop(context: FaultContext): Promise<FaultResult> {
+  const blockMs = context.scale === 'short' ? 2000 : 30_000
+  const flushIntervalMs = 100
+  const options = { ...spoolOptions(context), batchSize: 100_000, flushIntervalMs }
+  const worker = startWorker({ name: 'blocked', does: 'log', rowsPerSecond: 300, options })
+  await until(async () => (await worker.ask()).written > 0, 20_000)
+  const before = await countWrites(context)
+  worker.process.stdin?.write(`block ${blockMs}\n`)
+  // Answered when the loop is free again.
+  await worker.ask()
+  const freeAt = performance.now()
+  await sleep(1000)
+  const writes = (await countWrites(context)) - before
+  const mostWrites = Math.ceil((performance.now() - freeAt) / flushIntervalMs) + 3
+  await worker.finish()
+
+  const verdict = await requireDefault(context.database, [worker])
+  expect(writes).toBeGreaterThan(0)
+  expect(writes).toBeLessThanOrEqual(mostWrites)
+  return tell(
+    verdict,
+    `${blockMs / 1000} s; ${writes} writes in the second after it, ${blockMs / flushIntervalMs} were due`,
+  )
+}
+
+async function countWrites({ database }: FaultContext): Promise<number> {
+  const [found] = await database.query('select count(distinct xmin::text)::int as writes from token_usage_logs')
+  return found?.writes
 }
 
 /** Logs while the clock shows one wrong time after the other. */

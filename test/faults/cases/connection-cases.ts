@@ -6,7 +6,7 @@ import type { SeededRandom } from '../../support/seeded-random.js'
 import { most, oldTransactions } from '../database-activity.js'
 import type { FaultCase, FaultContext, FaultResult } from '../fault-case.js'
 import type { Cut } from '../fault-proxy.js'
-import { type Rig, recovery, residentMb, seconds, until, withRig } from '../rig.js'
+import { peakMb, type Rig, recovery, residentMb, seconds, until, withRig } from '../rig.js'
 
 // Of the exporter.
 const clientTimeoutMs = 15_000
@@ -167,7 +167,7 @@ async function halfOpen(context: FaultContext): Promise<FaultResult> {
 
 async function slowWay({ proxy, start }: Rig): Promise<string> {
   const worker = await start({ rowsPerSecond: 100 })
-  await until(async () => (await worker.ask()).written > 0, 10_000)
+  await until(async () => (await worker.ask()).written > 0, 60_000)
   proxy.passage = { does: 'delay', toServerMs: 2000, toClientMs: 2000 }
   await sleep(40_000)
   const { retries } = await worker.ask()
@@ -183,7 +183,7 @@ async function throttled({ proxy, start }: Rig, { temporaryDirectory }: FaultCon
     options: { maxMemoryMb, spoolDir: join(temporaryDirectory, 'spool') },
   })
   await sleep(10_000)
-  const before = residentMb(worker)
+  const before = peakMb(worker)
   proxy.passage = { does: 'throttle', bytesPerSecond: 1024 }
   await sleep(30_000)
   const { spooled, pending } = await worker.ask()
@@ -207,7 +207,7 @@ async function inBytes({ proxy, start }: Rig): Promise<string> {
 
 async function lateAnswers({ proxy, start }: Rig, { database }: FaultContext): Promise<string> {
   const worker = await start({ rowsPerSecond: 100 })
-  await until(async () => (await worker.ask()).written > 0, 10_000)
+  await until(async () => (await worker.ask()).written > 0, 60_000)
   proxy.passage = { does: 'delay', toServerMs: 0, toClientMs: clientTimeoutMs + 5000 }
   const outlived = await most(() => oldTransactions(database, clientTimeoutMs / 1000 + 1), 25_000)
   const { retries } = await worker.ask()

@@ -115,7 +115,7 @@ async function restart({ proxy, start }: Rig, server: OwnServer): Promise<string
 
 async function awayForAWhile({ proxy, start }: Rig, { temporaryDirectory }: FaultContext): Promise<string> {
   const worker = await start({ rowsPerSecond: 100, options: { spoolDir: join(temporaryDirectory, 'spool') } })
-  await until(async () => (await worker.ask()).written > 0, 10_000)
+  await until(async () => (await worker.ask()).written > 0, 60_000)
   proxy.refuse()
   await sleep(90_000)
   const { retries, pending } = await worker.ask()
@@ -130,13 +130,13 @@ async function awayForHours({ proxy, start }: Rig, { temporaryDirectory, log }: 
   const spoolDir = join(temporaryDirectory, 'spool')
   proxy.refuse()
   const worker = await start({ does: 'fill', rows, stepMs: 10, options: { spoolDir } })
+  await until(() => worker.stats.length > 0, 600_000)
   const sizes = readdirSync(spoolDir).map((name) => statSync(join(spoolDir, name)).size)
   const megabytes = sizes.reduce((sum, size) => sum + size, 0) / 1024 / 1024
   const memoryMb = peakMb(worker)
   log(`${megabytes.toFixed(0)} MB in the spool, ${memoryMb.toFixed(0)} MB of memory`)
   expect(await worker.ask()).toMatchObject({ accepted: rows, dropped: 0, written: 0 })
   expect(megabytes).toBeLessThanOrEqual(512)
-  for (let row = 0; row < rows; row++) worker.announced.push(`worker0-${row}`)
 
   await proxy.accept()
   await until(async () => (await worker.ask()).written > 0, 60_000)
@@ -157,7 +157,7 @@ async function awayAtTheStart({ proxy, start }: Rig): Promise<string> {
 
 async function locked({ start }: Rig, { database }: FaultContext): Promise<string> {
   const worker = await start()
-  await until(async () => (await worker.ask()).written > 0, 10_000)
+  await until(async () => (await worker.ask()).written > 0, 60_000)
   const client = await database.pool.connect()
   await client.query('begin; lock table token_usage_logs in access exclusive mode')
   await sleep(30_000)
@@ -238,7 +238,7 @@ async function noConnectionLeft(
 ): Promise<string> {
   await database.query(`alter role ${name} connection limit 3`)
   const worker = await start()
-  await until(async () => (await worker.ask()).written > 0, 10_000)
+  await until(async () => (await worker.ask()).written > 0, 60_000)
   await terminateConnections(database)
   const others = await takeConnections(url, 3)
   await sleep(20_000)
@@ -270,10 +270,10 @@ async function passwordChanged({ proxy, start }: Rig, { name, url }: Role, conte
   const passwordFile = join(temporaryDirectory, 'password')
   writeFileSync(passwordFile, 'first')
   const worker = await start({ ownPool: { databaseUrl: proxy.through(url), passwordFile } })
-  await until(async () => (await worker.ask()).written > 0, 10_000)
+  await until(async () => (await worker.ask()).written > 0, 60_000)
   await database.query(`alter role ${name} password 'second'`)
   await terminateConnections(database)
-  await until(async () => (await worker.ask()).lastError?.reason === '28P01', 10_000)
+  await until(async () => (await worker.ask()).lastError?.reason === '28P01', 60_000)
   const before = proxy.connections
   await sleep(50_000)
   const tries = proxy.connections - before
@@ -293,7 +293,7 @@ async function diskFull({ start }: Rig, server: OwnServer, { temporaryDirectory 
     await server.query('alter table token_usage_logs set tablespace small')
     await server.query('create table ballast (bytes text) tablespace small')
     const worker = await start()
-    await until(async () => (await worker.ask()).written > 0, 10_000)
+    await until(async () => (await worker.ask()).written > 0, 60_000)
     const fits = () => false
     const add = `insert into ballast
       select string_agg(md5(random()::text), '') from generate_series(1, 60), generate_series(1, 50) as row group by row`
@@ -313,7 +313,7 @@ async function diskFull({ start }: Rig, server: OwnServer, { temporaryDirectory 
 
 async function readOnly({ start }: Rig, { database }: FaultContext): Promise<string> {
   const worker = await start()
-  await until(async () => (await worker.ask()).written > 0, 10_000)
+  await until(async () => (await worker.ask()).written > 0, 60_000)
   const name = new URL(database.connectionString).pathname.slice(1)
   await database.query(`alter database ${name} set default_transaction_read_only = on`)
   await terminateConnections(database)
@@ -327,7 +327,7 @@ async function readOnly({ start }: Rig, { database }: FaultContext): Promise<str
 
 async function notMigrated({ start }: Rig, { database }: FaultContext): Promise<string> {
   const worker = await start()
-  await until(async () => (await worker.ask()).written > 0, 10_000)
+  await until(async () => (await worker.ask()).written > 0, 60_000)
   const meets = (code: string) => until(async () => (await worker.ask()).lastError?.reason === code, 70_000)
   await database.query('alter table token_usage_logs rename column status to state')
   await meets('42703')

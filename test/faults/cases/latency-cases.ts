@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { Agent, get } from 'node:http'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bundleScript } from '../bundle-script.js'
+import { bundleScript } from '../../support/bundle-script.js'
 import type { FaultCase, FaultContext, FaultResult } from '../fault-case.js'
 import { FaultProxy } from '../fault-proxy.js'
 import { requireExactlyOnce } from '../oracle.js'
@@ -70,7 +70,7 @@ type App = {
 }
 
 async function startApp(databaseUrl: string): Promise<App> {
-  const child = spawn(process.execPath, [bundleScript('latency-app'), databaseUrl], {
+  const child = spawn(process.execPath, [bundleScript('test/faults/latency-app.ts'), databaseUrl], {
     stdio: ['pipe', 'pipe', 'ignore'],
   })
   const [port] = await once(createInterface(child.stdout), 'line')

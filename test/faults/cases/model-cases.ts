@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { expect } from 'vitest'
-import { bundleScript } from '../bundle-script.js'
+import { bundleScript } from '../../support/bundle-script.js'
 import type { FaultCase, FaultContext, FaultResult } from '../fault-case.js'
 
 /** All faults that a model of the recorder knows, in any order. */
@@ -21,7 +21,11 @@ async function runModel({ scale, random, log }: FaultContext): Promise<FaultResu
   const seeds = Array.from({ length: processes }, () => random.integer(1, 2 ** 31 - 1))
   await Promise.all(
     seeds.map(async (seed) => {
-      const child = spawn(process.execPath, [bundleScript('model-runs'), String(runs / processes), String(seed)])
+      const child = spawn(process.execPath, [
+        bundleScript('test/faults/model-runs.ts'),
+        String(runs / processes),
+        String(seed),
+      ])
       let stderr = ''
       child.stderr.on('data', (chunk) => (stderr += chunk))
       createInterface(child.stdout).on(

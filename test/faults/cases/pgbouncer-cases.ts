@@ -87,7 +87,7 @@ async function basics({ proxy, start }: Rig, { behind, context }: Parts): Promis
 
 async function commanded({ start }: Rig, { pgbouncer }: Parts, { log }: FaultContext): Promise<string> {
   const worker = await start()
-  await until(async () => (await worker.ask()).written > 0, 10_000)
+  await until(async () => (await worker.ask()).written > 0, 60_000)
   const recovered: string[] = []
   const afterwards = async (what: string) => {
     recovered.push(`${what} ${seconds(await recovery(worker, 60_000))}`)
@@ -108,7 +108,7 @@ async function commanded({ start }: Rig, { pgbouncer }: Parts, { log }: FaultCon
 
 async function exhausted({ start }: Rig, { pgbouncer }: Parts): Promise<string> {
   const worker = await start()
-  await until(async () => (await worker.ask()).written > 0, 10_000)
+  await until(async () => (await worker.ask()).written > 0, 60_000)
   const others = Array.from({ length: 3 }, () => new pg.Client({ connectionString: pgbouncer.connectionString }))
   for (const client of others) {
     await client.connect()

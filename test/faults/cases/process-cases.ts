@@ -203,9 +203,10 @@ async function stealSegments(context: FaultContext): Promise<FaultResult> {
     const options = spoolOptions(context, `spool-${index}`)
     const worker = startWorker({ name: `victim${index}`, does: 'log', options: { ...options, ...waiting } })
     await worker.started
-    for (const end = Date.now() + context.random.integer(300, 1500); Date.now() < end; await sleep(40)) {
-      stolen += await steal(options)
-    }
+    let taken = 0
+    for (const enough = context.random.integer(2, 6); taken < enough; await sleep(40)) taken += await steal(options)
+    stolen += taken
+    await sleep(context.random.integer(0, 200))
     worker.process.kill('SIGKILL')
     await worker.ended
     await recoverSpool(options)

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
+import { bundleScript } from '../../support/bundle-script.js'
 import { startProviderStandIn } from '../../support/provider-stand-in.js'
-import { bundleScript } from '../bundle-script.js'
 import type { FaultCase, FaultContext, FaultResult } from '../fault-case.js'
 import { FaultProxy } from '../fault-proxy.js'
 import { recoverSpool, startWorker, type Worker } from '../fleet.js'
@@ -173,7 +173,7 @@ async function closeWithStreams({ database, scale }: FaultContext): Promise<Faul
 }
 
 async function startStreamingApp(settings: StreamingAppSettings) {
-  const child = spawn(process.execPath, [bundleScript('streaming-app'), JSON.stringify(settings)], {
+  const child = spawn(process.execPath, [bundleScript('test/faults/streaming-app.ts'), JSON.stringify(settings)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = once(child, 'close')
