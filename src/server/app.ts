@@ -14,6 +14,7 @@ import { createChat } from './chat.js'
 import { createDashboardRouter } from './dashboard-router.js'
 import { explainReadError } from './explain-read-error.js'
 import { createIngest } from './ingest.js'
+import { createMetricsHandler } from './metrics.js'
 import type { ModelClients } from './model-clients.js'
 import { createSessionRouter, findRequestViewer } from './session.js'
 import type { ViewerTokens } from './viewer.js'
@@ -45,6 +46,7 @@ export function createApp(parts: AppParts): Express {
   app.disable('x-powered-by')
   app.set('trust proxy', trustedProxies)
   app.get('/health', noStore, healthCheck(read))
+  app.get('/metrics', noStore, requireAdmin(tokens), createMetricsHandler(usage))
   app.use(
     '/api',
     noStore,
@@ -57,7 +59,7 @@ export function createApp(parts: AppParts): Express {
   app.use(createDashboardRouter({ reports, findViewer, logger }))
   app.use(noStore, (_request, response) => {
     response.status(404).json({
-      error: `there are the page at /, /health, and ${reportNames.map((name) => `/api/reports/${name}`).join(', ')}`,
+      error: `there are the page at /, /health, /metrics, and ${reportNames.map((name) => `/api/reports/${name}`).join(', ')}`,
     })
   })
   app.use(answerError(logger))

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
-import { createUsageLogger, createUsageReports } from '../../src/index.js'
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
+import { createUsageLogger, createUsageReports, MemoryExporter } from '../../src/index.js'
 import type { ReadRequest } from '../../src/postgres/read-rows.js'
 import { type AppParts, createApp } from '../../src/server/app.js'
 import { createViewerTokens, digestOf } from '../../src/server/viewer.js'
@@ -146,6 +146,21 @@ describe('the health check', () => {
 
     expect((await responses).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200])
     expect(asked).toBe(1)
+  })
+})
+
+describe('the metrics', () => {
+  it('are for an admin, in the text format of Prometheus', async () => {
+    const usage = createUsageLogger({ enabled: true, exporter: new MemoryExporter() })
+    onTestFinished(() => usage.close())
+    usage.log({ modelName: 'm', inputTokens: 1, outputTokens: 1, userEmail: 'ann@example.com' })
+    const app = await start({ usage })
+
+    const text = await (await app.get('/metrics', `Bearer ${TOKEN}`)).text()
+
+    expect(text).toMatch(/^tokenledger_rows_accepted_total 1$/m)
+    expect(text).not.toContain('ann')
+    expect((await app.get('/metrics')).status).toBe(401)
   })
 })
 
