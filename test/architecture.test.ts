@@ -26,6 +26,7 @@ const mayImport: Record<string, readonly string[]> = {
   'index.ts': ['*'],
   cli: ['*'],
   server: ['*'],
+  dashboard: ['server'],
 }
 
 type SourceFile = { readonly path: string; readonly text: string; readonly imports: readonly string[] }
@@ -91,6 +92,15 @@ describe('the structure of src', () => {
     const readers = files.filter(({ text }) => text.includes('process.env')).map(({ path }) => path)
 
     expect(readers).toEqual(['config.ts'])
+  })
+
+  it("takes from the server to the page nothing but its router's types", () => {
+    const wrong = files
+      .filter(({ path }) => partOf(path) === 'dashboard')
+      .flatMap(({ text }) => text.match(/^import .*'\.\.\/.*$/gm) ?? [])
+      .filter((line) => line !== "import type { UsageRouter } from '../server/router.js'")
+
+    expect(wrong).toEqual([])
   })
 
   it('imports pg in postgres only, and elsewhere at most its types', () => {

@@ -42,6 +42,9 @@ describe('the table of settings in the README', () => {
       TOKEN_LOG_RETENTION_DAYS: readServerConfig({}).retentionDays ?? 'none',
       TOKEN_LOG_RETENTION_KEEP_DAILY: readServerConfig({}).retentionKeepsDaily,
       TOKENLEDGER_ADMIN_TOKEN: readServerConfig({}).adminToken ?? 'none',
+      TOKENLEDGER_INGEST_TOKEN: readServerConfig({}).ingestToken ?? 'none',
+      OPENAI_API_KEY: 'none',
+      ANTHROPIC_API_KEY: 'none',
     }
     const defaults = Object.fromEntries(settings.map(({ name, fallback }) => [name, fallback.replaceAll('`', '')]))
     const { HOST, PORT, ...others } = defaults
