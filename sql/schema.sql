@@ -156,6 +156,9 @@ CREATE TRIGGER token_usage_logs_truncate AFTER TRUNCATE ON token_usage_logs FOR 
 CREATE TRIGGER token_usage_logs_update_1_lock AFTER UPDATE ON token_usage_logs REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION token_usage_lock_sums();
 CREATE TRIGGER token_usage_logs_update_2_subtract AFTER UPDATE ON token_usage_logs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('-1');
 CREATE TRIGGER token_usage_logs_update_3_add AFTER UPDATE ON token_usage_logs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('1');
+CREATE TRIGGER token_usage_logs_z_delete AFTER DELETE ON token_usage_logs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_drop_empty_user_days();
+CREATE TRIGGER token_usage_logs_z_update AFTER UPDATE ON token_usage_logs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_drop_empty_user_days();
+CREATE TRIGGER token_usage_logs_z_update_new AFTER UPDATE ON token_usage_logs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_drop_empty_user_days();
 
 create table token_usage_losses (
   id uuid not null,
@@ -558,6 +561,27 @@ AS $function$
       '\\u(0000|d[89a-f][0-9a-f]{2})', '', 'gi'
     ) || '"')::json #>> '{}'
 $function$
+
+CREATE OR REPLACE FUNCTION public.token_usage_drop_empty_user_days()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+#variable_conflict use_variable
+declare
+  zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
+begin
+  delete from token_usage_user_days as sums
+  using (select distinct (timestamp at time zone zone)::date as day, user_email from changed) as gone
+  where sums.day = gone.day
+    and sums.user_email = gone.user_email
+    and sums.requests = 0;
+
+  return null;
+end
+$function$
+-- may be called by: owner=X
 
 CREATE OR REPLACE FUNCTION public.token_usage_lock_changed_user_days()
  RETURNS trigger
@@ -1022,6 +1046,7 @@ comment on table column public.token_usage_dead_letters.event_id is 'The event_i
 comment on table column public.token_usage_dead_letters.failed_at is 'When the record was refused.';
 comment on table column public.token_usage_dead_letters.reason is 'What the refusal means, without values of the record.';
 comment on table column public.token_usage_dead_letters.record is 'The record as it was to be written.';
+comment on function public.token_usage_drop_empty_user_days() is 'Removes the sums by day and user that a statement has left empty.';
 comment on function public.token_usage_lock_changed_user_days() is 'Does for an update what token_usage_lock_user_days does for other statements.';
 comment on function public.token_usage_lock_sums() is 'Takes the sums that an update touches, in the order of their key.';
 comment on function public.token_usage_lock_user_days() is 'Takes the sums by day and user that a statement touches, in the order of their key.';

@@ -283,6 +283,30 @@ $$;
 
 comment on function token_usage_lock_changed_user_days() is 'Does for an update what token_usage_lock_user_days does for other statements.';
 
+-- Taking a sum makes it where there was none. What a statement leaves out of the daily sums, because it is pruned or refused,
+-- leaves it empty, and an empty one would keep a name that was given up.
+create function token_usage_drop_empty_user_days()
+  returns trigger
+  language plpgsql
+  security definer
+  set search_path from current
+as $$
+#variable_conflict use_variable
+declare
+  zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
+begin
+  delete from token_usage_user_days as sums
+  using (select distinct (timestamp at time zone zone)::date as day, user_email from changed) as gone
+  where sums.day = gone.day
+    and sums.user_email = gone.user_email
+    and sums.requests = 0;
+
+  return null;
+end
+$$;
+
+comment on function token_usage_drop_empty_user_days() is 'Removes the sums by day and user that a statement has left empty.';
+
 create function token_usage_clear_user_days()
   returns trigger
   language plpgsql
@@ -300,7 +324,7 @@ comment on function token_usage_clear_user_days() is 'Empties token_usage_user_d
 
 revoke execute on function
   token_usage_count_user_days(), token_usage_recount_user_days(), token_usage_lock_user_days(),
-  token_usage_lock_changed_user_days(), token_usage_clear_user_days()
+  token_usage_lock_changed_user_days(), token_usage_drop_empty_user_days(), token_usage_clear_user_days()
 from public;
 
 -- Triggers of one event fire in the order of their names: these come before those that keep token_usage_daily.
@@ -321,6 +345,25 @@ create trigger token_usage_logs_0_update
   referencing old table as before new table as after
   for each statement
   execute function token_usage_lock_changed_user_days();
+
+-- And these come after them.
+create trigger token_usage_logs_z_delete
+  after delete on token_usage_logs
+  referencing old table as changed
+  for each statement
+  execute function token_usage_drop_empty_user_days();
+
+create trigger token_usage_logs_z_update
+  after update on token_usage_logs
+  referencing old table as changed
+  for each statement
+  execute function token_usage_drop_empty_user_days();
+
+create trigger token_usage_logs_z_update_new
+  after update on token_usage_logs
+  referencing new table as changed
+  for each statement
+  execute function token_usage_drop_empty_user_days();
 
 create trigger token_usage_daily_insert
   after insert on token_usage_daily
