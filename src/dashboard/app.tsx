@@ -6,7 +6,15 @@ import { CostReport } from './cost-report.js'
 import { FilterBar } from './filter-bar.js'
 import { GapNotice } from './gap-notice.js'
 import { NoCallsYet } from './no-calls-yet.js'
-import { type Dimension, describeState, type PageState, readPageState, toQuery, writePageState } from './page-state.js'
+import {
+  type Dimension,
+  describeState,
+  type PageState,
+  readPageState,
+  toQuery,
+  withoutUser,
+  writePageState,
+} from './page-state.js'
 import { Problem } from './problem.js'
 import { ProviderComparison } from './provider-comparison.js'
 import { RecommendationList } from './recommendation-list.js'
@@ -29,7 +37,8 @@ export function App() {
 }
 
 function Usage({ isAdmin, onSignedOut }: { readonly isAdmin: boolean; readonly onSignedOut: () => void }) {
-  const [state, setState] = usePageState()
+  const [told, setState] = usePageState()
+  const state = isAdmin ? told : withoutUser(told)
   const round = useRounds(refreshMs)
   const query = toQuery(state)
   const key = JSON.stringify(query)

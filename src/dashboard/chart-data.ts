@@ -11,7 +11,10 @@ export type ChartData = { readonly periods: readonly string[]; readonly layers: 
 
 export type PeriodLength = 'hour' | 'day' | 'week' | 'month'
 type Point = { readonly period: string | null }
-type Range = { readonly firstDay: string | null; readonly lastDay: string | null }
+type Extent = {
+  readonly period: PeriodLength
+  readonly range: { readonly timeZone: string; readonly firstDay: string | null; readonly lastDay: string | null }
+}
 
 /** Columns with a layer for each group that has a figure at all: the largest first, and at last all others together. */
 export function stackByGroup<P extends Point & { readonly group: string | null }>(
@@ -53,11 +56,20 @@ export function stackFigures<P extends Point>(
   return { periods, layers: layers.filter(({ values }) => values.some((value) => value > 0)) }
 }
 
-/** Every period of a range, those without calls too; where the range is open, from the first point to the last. */
-export function listPeriods(points: readonly Point[], length: PeriodLength, { firstDay, lastDay }: Range): string[] {
+/**
+ * Every period of a range of days, those without calls too: to its last day, or to today where it has no end. Of other ranges
+ * from the first point to the last.
+ */
+export function listPeriods(
+  points: readonly Point[],
+  { period: length, range: { firstDay, lastDay, timeZone } }: Extent,
+  now = new Date(),
+): string[] {
   const known = points.flatMap(({ period }) => period ?? []).sort()
-  const first = length === 'hour' || firstDay === null ? known[0] : startOf(firstDay, length)
-  const last = length === 'hour' || lastDay === null ? known.at(-1) : lastDay
+  const isOfDays = length !== 'hour' && firstDay !== null
+  const today = now.toLocaleDateString('sv-SE', { timeZone })
+  const first = isOfDays ? startOf(firstDay, length) : known[0]
+  const last = isOfDays ? (lastDay ?? [...known, today].sort().at(-1)) : known.at(-1)
   if (first === undefined || last === undefined) return []
   const periods = [first]
   for (let next = after(first, length); next <= last && periods.length < mostColumns; next = after(next, length))

@@ -16,7 +16,7 @@ const mostGroups = 100
 
 /** What was paid over time, and for what: by model, user, ... */
 export function CostReport({ state, change, addFilter, round, isAdmin }: PagePart) {
-  const by = isAdmin || state.by !== 'user' ? state.by : 'model'
+  const { by } = state
   return (
     <section aria-label="Cost">
       <div class="title">
@@ -50,7 +50,7 @@ function CostChart({ state, by, round }: GroupedPart) {
     askNow(() => api.series.query(query), signal),
   )
   const points = data?.points ?? []
-  const periods = data ? listPeriods(points, data.period, data.range) : []
+  const periods = data ? listPeriods(points, data) : []
   const costs = stackByGroup(points, periods, { nameOf: formatGroup, figureOf: ({ costUsd }) => Number(costUsd ?? 0) })
   return (
     <div aria-busy={asked.isLoading}>

@@ -23,7 +23,7 @@ export function describeRecommendation(recommendation: Recommendation): Recommen
 
 function describeCheaperModel(use: Of<'cheaper-model'>): RecommendationText {
   return {
-    advice: `${formatGroup(use.operation)}: ${use.otherModelName} does it as well, for ${formatUsd(use.savingUsd)} less than ${use.modelName}`,
+    advice: `${formatGroup(use.operation)}: ${use.otherModelName} is used for it as well, at ${formatUsd(use.savingUsd)} less than ${use.modelName}`,
     figures:
       `${use.modelName} cost ${formatUsd(use.costUsd)} for ${formatCount(use.requests)} calls, ` +
       `${formatUsd(use.usdPerMillionTokens)} per million tokens. ` +

@@ -49,6 +49,12 @@ export function readPageState(search: string): PageState {
   }
 }
 
+/** The state for somebody who sees only their own usage, whomever the address names. */
+export function withoutUser(state: PageState): PageState {
+  const { user: _user, ...filters } = state.filters
+  return { ...state, filters, by: state.by === 'user' ? initialState.by : state.by }
+}
+
 /** The other way round; what is as at first is left out. */
 export function writePageState({ since, until, by, zone, filters }: PageState): string {
   const parameters = new URLSearchParams()

@@ -26,7 +26,7 @@ export function TokenReport({ state, round }: PagePart) {
   )
   const points = data?.points ?? []
   const timeZone = zoneOf(state, data?.range)
-  const tokens = stackFigures(points, data ? listPeriods(points, data.period, data.range) : [], types)
+  const tokens = stackFigures(points, data ? listPeriods(points, data) : [], types)
   return (
     <section aria-label="Tokens" aria-busy={asked.isLoading}>
       <h2>Tokens by type</h2>
