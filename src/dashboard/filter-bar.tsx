@@ -29,7 +29,6 @@ export function FilterBar({ state, change, canChooseUser, timeZone }: FilterBarP
         change={(since) => change({ since: since || initialState.since })}
       />
       <DayField name="To" value={state.until ?? ''} change={(until) => change({ until: until || undefined })} />
-      <AddFilter names={names} add={(name, value) => change({ filters: { ...state.filters, [name]: value } })} />
       <label>
         Times
         <select
@@ -40,6 +39,7 @@ export function FilterBar({ state, change, canChooseUser, timeZone }: FilterBarP
           <option value="local">this browser's</option>
         </select>
       </label>
+      <AddFilter names={names} add={(name, value) => change({ filters: { ...state.filters, [name]: value } })} />
       <ActiveFilters state={state} change={change} />
     </form>
   )
