@@ -207,7 +207,6 @@ function createProcessor(config: Config, options: UsageLoggerOptions, diagnostic
     const exporter = createExporter(config, options, diagnostics)
     const hasTable = exporter instanceof PostgresUsageExporter
     const prices = new RecordPricing(diagnostics, hasTable ? () => exporter.readPrices() : undefined)
-    void prices.refresh()
     return { processor: new BatchProcessor(settings, new PricingExporter(exporter, prices), diagnostics), prices }
   } catch (error) {
     const reason = error instanceof ConfigurationError ? error.message : 'the database settings cannot be used'

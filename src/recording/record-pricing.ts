@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { ExportError } from '../errors.js'
 import { priceList } from '../pricing/price-list.js'
 import type { PriceSource } from '../pricing/price-source.js'
 import { Pricer } from '../pricing/pricer.js'
@@ -9,12 +9,12 @@ import type { UsageRecord } from '../usage/usage-record.js'
 import { createLineLimiter, type DiagnosticLogger } from './diagnostics.js'
 
 const refreshMs = 60_000
-const retryMs = 5000
-const longestWaitMs = 2000
+// The table of prices is missing, locked or slow, may not be read, or holds what nobody expects: rows can be written all the same.
+const aboutTable = /^(42...|55...|57014|unknown)$/
 
 /**
  * Gives records their cost, by the user's own prices and after them the list that comes along. The own prices are read
- * at the first `refresh()`, and again once a minute while rows are written; where they cannot be read, those of the
+ * before the first batch, and again once a minute while rows are written; where their table cannot be read, those of the
  * last time stay.
  */
 export class RecordPricing {
@@ -22,23 +22,26 @@ export class RecordPricing {
   readonly #readOwnPrices: (() => Promise<PriceSource>) | undefined
   readonly #mayLog = createLineLimiter()
   #pricer = new Pricer([priceList])
-  #reading: Promise<void> | undefined
   #nextReadAt = 0
 
   constructor(diagnostics: DiagnosticLogger, readOwnPrices?: () => Promise<PriceSource>) {
     this.#diagnostics = diagnostics
     this.#readOwnPrices = readOwnPrices
-    if (readOwnPrices === undefined) this.#nextReadAt = Number.POSITIVE_INFINITY
   }
 
-  /** Reads the own prices where it is time to. Waits for two seconds at most, and never rejects. */
+  /**
+   * Reads the own prices where it is time to. Rejects with the error of a store that takes no rows now either: the write that
+   * was to follow is then tried again later, and its prices with it.
+   */
   async refresh(): Promise<void> {
-    if (this.#reading === undefined && performance.now() >= this.#nextReadAt) this.#reading = this.#read()
-    if (this.#reading === undefined) return
-    const giveUp = new AbortController()
-    const timeout = sleep(longestWaitMs, undefined, { ref: false, signal: giveUp.signal }).catch(() => undefined)
-    await Promise.race([this.#reading, timeout])
-    giveUp.abort()
+    if (this.#readOwnPrices === undefined || performance.now() < this.#nextReadAt) return
+    try {
+      this.#pricer = new Pricer([await this.#readOwnPrices(), priceList])
+    } catch (error) {
+      if (!(error instanceof ExportError) || !isAboutTable(error)) throw error
+      this.#report(error)
+    }
+    this.#nextReadAt = performance.now() + refreshMs
   }
 
   /** The record with its cost, where it has one. Never throws. */
@@ -52,24 +55,13 @@ export class RecordPricing {
     return costEstimate === null ? null : toPicoUsd(costEstimate)
   }
 
-  async #read(): Promise<void> {
-    try {
-      const ownPrices = await this.#readOwnPrices?.()
-      if (ownPrices !== undefined) this.#pricer = new Pricer([ownPrices, priceList])
-      this.#nextReadAt = performance.now() + refreshMs
-    } catch (error) {
-      this.#nextReadAt = performance.now() + retryMs
-      this.#report(error)
-    } finally {
-      this.#reading = undefined
-    }
-  }
-
-  // A store that is away is reported by the write that fails for it.
-  #report(error: unknown): void {
-    const { kind, reason, message } = error as { kind?: unknown; reason?: unknown; message?: unknown }
-    if (kind === 'passing' || !this.#mayLog('prices')) return
+  #report({ reason, message }: ExportError): void {
+    if (!this.#mayLog('prices')) return
     const line = `the prices in token_prices cannot be read: ${message}. Rows are priced without those of the last minute`
     this.#diagnostics.warn({ reason }, line)
   }
+}
+
+function isAboutTable({ kind, reason }: ExportError): boolean {
+  return kind === 'data' || aboutTable.test(reason)
 }

@@ -125,7 +125,7 @@ it('records an image as 1 and 1 with what the provider counted beside it', async
   expect(rows).toMatchObject([fixed, fixed, fixed])
   expect(rows.map((row) => row.modelName)).toEqual(['gpt-image-1', 'dall-e-3', 'gpt-image-1'])
   expect(rows[0]?.rawUsage).toMatchObject({ output_tokens: calls[0]?.counts.outputTokens })
-  expect(rows[1]?.rawUsage).toBeNull()
+  expect(rows[1]?.rawUsage).toEqual({ images: 1 })
 })
 
 it('records nothing for what is no call of a model', async () => {

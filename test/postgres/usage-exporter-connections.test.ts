@@ -14,7 +14,7 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 vi.mock('node:timers/promises', async (load) => {
   const original = await load<typeof import('node:timers/promises')>()
   const setTimeout: typeof original.setTimeout = (ms, value, options) =>
-    original.setTimeout(Math.min(ms ?? 0, 50), value, options)
+    original.setTimeout(Math.min(ms ?? 0, 1000), value, options)
   return { ...original, setTimeout }
 })
 
