@@ -30,7 +30,7 @@ export type LeftOver = { readonly spooled: number; readonly lost: number }
 
 type Target = { readonly pending: number; readonly backlog: number }
 
-const exporterCloseMs = 200
+const exporterCloseMs = 100
 
 /**
  * Takes records at once and writes them in batches, one write at a time.
