@@ -12,7 +12,11 @@ const lockTimeoutMs = 5000
 const statementTimeoutMs = 10_000
 const clientTimeoutMs = 15_000
 const connectTimeoutMs = 10_000
-const begin = `begin; set local statement_timeout = ${statementTimeoutMs}; set local lock_timeout = ${lockTimeoutMs}`
+// A client that falls silent between two statements holds the locks of the daily sums: everybody else waits for it.
+const idleTimeoutMs = 10_000
+const begin =
+  `begin; set local statement_timeout = ${statementTimeoutMs}; set local lock_timeout = ${lockTimeoutMs}; ` +
+  `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`
 // A batch waits for the prices, which it can do without.
 const beginReading = 'begin; set local statement_timeout = 1500; set local lock_timeout = 500'
 

@@ -27,7 +27,7 @@ export type BatchProcessorSettings = {
 
 type Target = { readonly pending: number; readonly backlog: number }
 
-const exporterCloseMs = 200
+const exporterCloseMs = 100
 
 /**
  * Takes records at once and writes them in batches, one write at a time.

@@ -76,7 +76,7 @@ export class FaultProxy {
 
   /** Accepts connections again. */
   async accept(): Promise<void> {
-    this.#server = createServer((client) => this.#link(client)).listen(this.#port, this.#host)
+    this.#server = createServer((client) => void this.#link(client)).listen(this.#port, this.#host)
     await once(this.#server, 'listening')
     this.#port = (this.#server.address() as { port: number }).port
   }
@@ -96,20 +96,20 @@ export class FaultProxy {
     this.passage = { does: 'pass' }
   }
 
-  #link(client: Socket): void {
-    const server = createConnection({ ...this.#target, noDelay: true })
-    const link = { client: client.setNoDelay(true), server }
-    const cut = this.planCut()
+  async #link(client: Socket): Promise<void> {
     this.connections += 1
     this.#open += 1
     this.mostOpen = Math.max(this.mostOpen, this.#open)
-    this.#links.add(link)
-    client.once('close', () => (this.#open -= 1))
+    client.setNoDelay(true).once('close', () => (this.#open -= 1))
     // An error is followed by the end of what can be read, and that is all there is to it.
-    for (const socket of [client, server]) socket.on('error', () => {})
-    void Promise.allSettled([this.#carry(link, 'client', cut), this.#carry(link, 'server', cut)]).then(() =>
-      this.#links.delete(link),
-    )
+    client.on('error', () => {})
+    while (this.#passage.does === 'stall') await this.#wait(2 ** 31 - 1)
+    const server = createConnection({ ...this.#target, noDelay: true }).on('error', () => {})
+    const link = { client, server }
+    const cut = this.planCut()
+    this.#links.add(link)
+    await Promise.allSettled([this.#carry(link, 'client', cut), this.#carry(link, 'server', cut)])
+    this.#links.delete(link)
   }
 
   async #carry(link: Link, sender: Sender, cut: Cut | undefined): Promise<void> {

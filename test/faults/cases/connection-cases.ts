@@ -100,7 +100,7 @@ export const connectionCases: readonly FaultCase[] = [
   },
   {
     id: 'C8',
-    title: '1 KB/s, 1500 rows/s: what piles up keeps to its bound of memory and goes to the spool',
+    title: '1 KB/s, 300 rows/s: what piles up keeps to its bound of memory and goes to the spool',
     run: (context) => withRig(context, (rig) => throttled(rig, context)),
   },
   { id: 'C9', title: 'one byte in each segment', run: (context) => withRig(context, inBytes) },
@@ -173,21 +173,21 @@ async function slowWay({ proxy, start }: Rig): Promise<string> {
   const { retries } = await worker.ask()
   proxy.passage = { does: 'pass' }
   expect(proxy.mostOpen).toBe(1)
-  return `${proxy.connections} connection, ${retries} failed writes`
+  return `one connection at a time (${proxy.connections} in all), ${retries} failed writes`
 }
 
 async function throttled({ proxy, start }: Rig, { temporaryDirectory }: FaultContext): Promise<string> {
-  const maxMemoryMb = 4
-  const worker = await start({
-    rowsPerSecond: 1500,
-    options: { maxMemoryMb, spoolDir: join(temporaryDirectory, 'spool') },
-  })
+  const maxMemoryMb = 1
+  // Otherwise V8 leaves garbage lying about while there is room: what is measured is what is kept.
+  const command = ['env', 'NODE_OPTIONS=--max-old-space-size=64 --max-semi-space-size=1']
+  const options = { maxMemoryMb, spoolDir: join(temporaryDirectory, 'spool') }
+  const worker = await start({ command, rowsPerSecond: 300, options })
   await sleep(10_000)
   const before = peakMb(worker)
   proxy.passage = { does: 'throttle', bytesPerSecond: 1024 }
   await sleep(30_000)
   const { spooled, pending } = await worker.ask()
-  const grown = residentMb(worker) - before
+  const grown = Math.max(0, residentMb(worker) - before)
   proxy.passage = { does: 'pass' }
   const recovered = await recovery(worker, 60_000)
   expect(spooled).toBeGreaterThan(0)

@@ -154,8 +154,8 @@ async function refuseAll({ database, scale }: FaultContext): Promise<FaultResult
 }
 
 async function cutBisection({ database, random, scale }: FaultContext): Promise<FaultResult> {
-  const cuts = scale === 'short' ? 5 : 60
-  const rows = createRows('cut', 5000, 50)
+  const cuts = scale === 'short' ? 5 : 40
+  const rows = createRows('cut', 2000, 50)
   const proxy = await FaultProxy.start(database.connectionString)
   proxy.planCut = () => {
     if (proxy.cuts >= cuts) return undefined

@@ -124,9 +124,14 @@ async function startFilling(
   command: readonly string[] = [],
 ): Promise<Worker> {
   const options = { ...spoolOptions(context), ...waiting, spoolDir }
-  const worker = startWorker({ name, does: 'fill', rows: filledRows, options }, command)
-  await until(() => worker.stats.length > 0, 30_000)
-  return worker
+  for (let attempt = 0; ; attempt++) {
+    const worker = startWorker({ name, does: 'fill', rows: filledRows, options }, command)
+    await until(() => worker.stats.length > 0, 30_000)
+    // On a busy machine a disk may seem to stall before it is full.
+    if (attempt === 5 || !worker.stderr().includes('writes took longer')) return worker
+    worker.process.kill('SIGKILL')
+    await worker.ended
+  }
 }
 
 /** Starts what follows with a small disk of its own at `path`. */
