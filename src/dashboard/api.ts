@@ -17,6 +17,9 @@ const patient = new PQueue({ concurrency: 1 })
 
 /** Asks for what comes from the daily sums, or for a page of calls; of several that wait, for the highest priority first. */
 export function askNow<T>(ask: () => Promise<T>, signal: AbortSignal, priority = 0): Promise<T> {
+  // What is asked for in one turn begins in the order of its priority.
+  prompt.pause()
+  queueMicrotask(() => prompt.start())
   return prompt.add(ask, { signal, priority })
 }
 

@@ -42,7 +42,7 @@ function Usage({ isAdmin, onSignedOut }: { readonly isAdmin: boolean; readonly o
   const round = useRounds(refreshMs)
   const query = toQuery(state)
   const key = JSON.stringify(query)
-  const { data: totals, ...asked } = useQuery(key, round, (signal) => askNow(() => api.totals.query(query), signal, 1))
+  const { data: totals, ...asked } = useQuery(key, round, (signal) => askNow(() => api.totals.query(query), signal, 2))
   const isSessionOver = isSignInWanted(asked.error)
   useEffect(() => {
     if (isSessionOver) onSignedOut()

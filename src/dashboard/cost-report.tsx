@@ -47,7 +47,7 @@ function CostChart({ state, by, round }: GroupedPart) {
   const period = choosePeriod(state.since, state.until)
   const query = { ...toQuery(state), by, period, limit: mostLayers }
   const { data, ...asked } = useQuery(JSON.stringify(query), round, (signal) =>
-    askNow(() => api.series.query(query), signal),
+    askNow(() => api.series.query(query), signal, 1),
   )
   const points = data?.points ?? []
   const periods = data ? listPeriods(points, data) : []
