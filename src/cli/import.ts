@@ -108,13 +108,14 @@ function openLiteLlm(table: string | undefined): Source {
   return { lines: readLiteLlm(pool, table), close: () => pool.end() }
 }
 
-function describe({ mode, read, imported, present, rejected }: ImportResult, path: string): string {
+function describe({ mode, read, imported, present, rejected, refused }: ImportResult, path: string): string {
   const would = mode === 'dry-run' ? ' (dry run, nothing was imported)' : ''
   return [
     `read      ${read}`,
     `imported  ${imported}${would}`,
     `present   ${present}`,
     `rejected  ${rejected}${rejected > 0 ? `, with their reasons in ${path}` : ''}`,
+    ...(refused > 0 ? [`refused   ${refused}, because their user was erased or their day pruned`] : []),
   ].join('\n')
 }
 

@@ -170,8 +170,8 @@ async function settleUsers({ client, options, found }: Work, { onQuota }: Backfi
   return countUsers(client, found)
 }
 
-function storeLog({ client, options }: Work): Promise<number> {
-  return options.mode === 'run' ? storeStaged(client) : countNewStaged(client)
+async function storeLog({ client, options }: Work): Promise<number> {
+  return options.mode === 'run' ? (await storeStaged(client)).stored : countNewStaged(client)
 }
 
 function tokensOf({ promptTokens, responseTokens }: EstimatedRow): number {

@@ -24,6 +24,8 @@ export type ImportResult = {
   /** Lines whose row was there before, or came twice under one id. */
   readonly present: number
   readonly rejected: number
+  /** Lines that the database took and dropped, because their user was erased or their day pruned; 0 for a dry run. */
+  readonly refused: number
 }
 
 const batchSize = 1000
@@ -46,8 +48,9 @@ export function importUsage(
     inTransaction(pool, begin, async (client) => {
       await openStage(client)
       const { read, rejected } = await stageLines(client, source, run)
-      const imported = mode === 'run' ? await storeStaged(client) : await countNewStaged(client)
-      return { mode, read, imported, present: read - rejected - imported, rejected }
+      const { stored, refused } =
+        mode === 'run' ? await storeStaged(client) : { stored: await countNewStaged(client), refused: 0 }
+      return { mode, read, imported: stored, present: read - rejected - stored - refused, rejected, refused }
     }),
   )
 }

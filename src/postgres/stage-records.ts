@@ -44,18 +44,22 @@ export async function stageRecords(
   if (records.length > 0) await client.query(insertInto(stages[identity], records))
 }
 
-/** Stores what is staged in one statement, without what is there already, and tells how many rows are new. */
-export async function storeStaged(client: ClientBase): Promise<number> {
+/**
+ * Stores what is staged in one statement, without what is there already. Tells how many rows are new, and how many were
+ * refused, because their user was erased or their day pruned.
+ */
+export async function storeStaged(client: ClientBase): Promise<{ stored: number; refused: number }> {
   const { rowCount } = await client.query(
     `insert into token_usage_logs (${columns})
     select * from (${staged}) as records
     order by event_id
     on conflict (event_id) do nothing`,
   )
-  return rowCount ?? 0
+  const refused = await countNewStaged(client)
+  return { stored: (rowCount ?? 0) - refused, refused }
 }
 
-/** How many rows `storeStaged` would add. */
+/** How many of the staged rows are not there: what `storeStaged` would add, or what was refused when it has. */
 export async function countNewStaged(client: ClientBase): Promise<number> {
   const { rows } = await client.query<{ count: number }>(
     `select count(distinct event_id)::float8 as count

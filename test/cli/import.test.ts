@@ -39,7 +39,7 @@ test('a file is imported once; bad lines go to a file with their reasons, and ex
     stdout: 'read      3\nimported  2\npresent   0\nrejected  1, with their reasons in calls.ndjson.rejected.ndjson\n',
     stderr: '',
   })
-  expect(JSON.parse(second.stdout)).toEqual({ mode: 'run', read: 3, imported: 0, present: 2, rejected: 1 })
+  expect(JSON.parse(second.stdout)).toEqual({ mode: 'run', read: 3, imported: 0, present: 2, rejected: 1, refused: 0 })
   const rejected = join(directory, 'calls.ndjson.rejected.ndjson')
   expect((await stat(rejected)).mode & 0o777).toBe(0o600)
   expect(JSON.parse(await readFile(rejected, 'utf8'))).toEqual({

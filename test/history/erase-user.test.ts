@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eraseUser } from '../../src/history/erase-user.js'
+import { importUsage } from '../../src/history/import-usage.js'
 import { findPruneBoundary, prune } from '../../src/history/prune.js'
 import { findUserData } from '../../src/history/user-data.js'
 import { verifyErasure } from '../../src/history/verify-erasure.js'
@@ -135,6 +136,42 @@ test('calls after the erasure are recorded again, and verify tells them from wha
 
   expect(await usersOf('token_usage_daily')).toEqual([ann, bob])
   expect(verification).toMatchObject({ rows: 0, dailySums: 0, rowsSince: 1, isComplete: true, spool: null })
+})
+
+test('an import of a user who was erased, or of a pruned day, is told to have been refused', async () => {
+  await eraseUser(database.pool, ann)
+  const line = (userEmail: string, number: number) => ({
+    line: number,
+    text: '',
+    fields: { modelName: 'm', inputTokens: '1', outputTokens: '1', userEmail, timestamp: '2026-01-01T00:00:00Z' },
+  })
+  async function* lines() {
+    yield line(ann, 1)
+    yield line(bob, 2)
+  }
+
+  const result = await importUsage(database.pool, lines())
+
+  expect(result).toMatchObject({ read: 2, imported: 1, present: 0, rejected: 0, refused: 1 })
+  expect(await textOfDatabase(database)).not.toContain(ann)
+})
+
+test('an erasure removes the damaged segments that were set aside, for nobody can tell whose they are', async () => {
+  const bad = join(spoolDir, 'bad')
+  mkdirSync(bad, { recursive: true, mode: 0o700 })
+  writeFileSync(join(bad, 'damaged.spool'), `\0\0{"userEmail":"${ann.toUpperCase()}",\xff`)
+  writeFileSync(join(bad, 'another.spool'), 'damaged')
+
+  const before = await verifyErasure(database.pool, ann, { spoolDir })
+  const receipt = await eraseUser(database.pool, ann, { spoolDir })
+  const after = await verifyErasure(database.pool, ann, { spoolDir })
+
+  expect([before.spool, receipt.spool]).toEqual([
+    { records: 1, inUse: 0, unreadable: 0 },
+    { records: 1, inUse: 0, unreadable: 0 },
+  ])
+  expect(readdirSync(bad)).toEqual([])
+  expect(after).toMatchObject({ spool: { records: 0 }, isComplete: true })
 })
 
 test('an erasure with the spool takes the frames out of what nobody writes, and leaves all others and running processes alone', async () => {

@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Piece } from './frame.js'
 import { createLiveness, type Liveness } from './owner.js'
-import { cutSegment, readPieces } from './segment.js'
+import { cutSegment, readPieces, removeFile } from './segment.js'
 import { SpoolDirectory } from './spool-directory.js'
 import { restoreRecord } from './spooled-record.js'
 
@@ -10,7 +11,7 @@ export type SpoolSubject = { readonly user: string; readonly until?: number | un
 
 /** How much of a user is in a spool. */
 export type SpoolFindings = {
-  /** Records in segments that nobody writes any more. */
+  /** Records in segments that nobody writes any more, and damaged segments that name the user. */
   readonly records: number
   /** Records in segments of running processes, which nobody else may change: these write them, and remove them then. */
   readonly inUse: number
@@ -25,7 +26,8 @@ export function searchSpool(path: string, subject: SpoolSubject, liveness?: Live
 
 /**
  * Takes a user's records out of the segments that nobody writes any more, each segment at once or not at all, and leaves
- * everything else in them. Returns what was taken out, and what was left to its processes.
+ * everything else in them. Damaged ones that were set aside are removed, all of them: nobody can tell whose the bytes are that
+ * cannot be read. Returns what was taken out, and what was left to its processes.
  */
 export function eraseFromSpool(path: string, subject: SpoolSubject, liveness?: Liveness): SpoolFindings {
   return new UserSearch(path, subject, liveness).erase()
@@ -48,7 +50,9 @@ class UserSearch {
 
   erase(): SpoolFindings {
     this.#directory.removeParts()
-    return this.#visit((name) => this.#cut(name))
+    const findings = this.#visit((name) => this.#cut(name))
+    for (const path of this.#directory.damagedPaths()) removeFile(path)
+    return findings
   }
 
   #visit(visitOrphan: (name: string) => number): SpoolFindings {
@@ -64,7 +68,12 @@ class UserSearch {
     }
     const records = sumOf(orphans.map((name) => attempt(() => visitOrphan(name))))
     const kept = sumOf(inUse.map((name) => attempt(() => this.#count(name))))
-    return { records, inUse: kept, unreadable }
+    const damaged = this.#directory.damagedPaths().filter((path) => attempt(() => this.#countMention(path)) > 0)
+    return { records: records + damaged.length, inUse: kept, unreadable }
+  }
+
+  #countMention(path: string): number {
+    return Number(readFileSync(path).toString().toLowerCase().includes(this.#key))
   }
 
   #count(name: string): number {

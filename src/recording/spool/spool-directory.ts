@@ -122,6 +122,11 @@ export class SpoolDirectory {
     return undefined
   }
 
+  /** Paths of the damaged segments that were set aside. */
+  damagedPaths(): string[] {
+    return exists(this.#badPath) ? readdirSync(this.#badPath).map((name) => join(this.#badPath, name)) : []
+  }
+
   /** Tells processes of other containers, who cannot see this one, that it runs. */
   renewLease(): void {
     const now = new Date()
@@ -162,8 +167,7 @@ export class SpoolDirectory {
   }
 
   #badBytes(): number {
-    if (!exists(this.#badPath)) return 0
-    return readdirSync(this.#badPath).reduce((sum, name) => sum + (this.#stat(join(badName, name))?.size ?? 0), 0)
+    return this.damagedPaths().reduce((sum, path) => sum + (lstatSync(path, { throwIfNoEntry: false })?.size ?? 0), 0)
   }
 
   #modifiedAt(name: string): number {
