@@ -682,6 +682,18 @@ CREATE OR REPLACE FUNCTION public.token_usage_rebuild_daily()
  LANGUAGE plpgsql
  SET search_path TO 'public', 'pg_temp'
 AS $function$
+begin
+  perform token_usage_rebuild_daily_sums();
+  perform token_usage_rebuild_user_days();
+end
+$function$
+-- may be called by: owner=X
+
+CREATE OR REPLACE FUNCTION public.token_usage_rebuild_daily_sums()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
 #variable_conflict use_variable
 declare
   zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
@@ -729,6 +741,47 @@ begin
   order by 1, 2, 3, 4, 5, 6, 7;
 end
 $function$
+
+CREATE OR REPLACE FUNCTION public.token_usage_rebuild_user_days()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  delete from token_usage_user_days;
+
+  insert into token_usage_user_days (
+    day, user_email,
+    requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
+    cost, input_cost, output_cost, other_cost,
+    unpriced, unknown, aborted, failed,
+    first_at, last_at
+  )
+  select
+    day,
+    user_email,
+    sum(requests),
+    sum(input_tokens),
+    sum(output_tokens),
+    sum(cache_read_tokens),
+    sum(cache_write_tokens),
+    sum(reasoning_tokens),
+    sum(cost),
+    sum(input_cost),
+    sum(output_cost),
+    sum(other_cost),
+    sum(unpriced),
+    sum(unknown),
+    sum(aborted),
+    sum(failed),
+    min(first_at),
+    max(last_at)
+  from token_usage_daily
+  group by day, user_email
+  order by day, user_email;
+end
+$function$
+-- may be called by: owner=X
 
 CREATE OR REPLACE FUNCTION public.token_usage_recount_user_days()
  RETURNS trigger
@@ -1092,7 +1145,9 @@ comment on table public.token_usage_migrations is 'The migrations that this sche
 comment on table column public.token_usage_migrations.applied_at is 'When it was applied.';
 comment on table column public.token_usage_migrations.name is 'Name of the file.';
 comment on table column public.token_usage_migrations.sha256 is 'Of the file as it was applied, with plain line feeds.';
-comment on function public.token_usage_rebuild_daily() is 'Counts token_usage_daily anew from the rows. Writers wait until the transaction ends; readers do not. Call it at isolation level read committed.';
+comment on function public.token_usage_rebuild_daily() is 'Counts token_usage_daily anew from the rows, and token_usage_user_days from it. Writers wait until the end of the transaction.';
+comment on function public.token_usage_rebuild_daily_sums() is 'Counts token_usage_daily anew from the rows. Writers wait until the transaction ends; readers do not. Call it at isolation level read committed.';
+comment on function public.token_usage_rebuild_user_days() is 'Counts token_usage_user_days anew from token_usage_daily.';
 comment on function public.token_usage_recount_user_days() is 'Brings token_usage_user_days after an update of token_usage_daily.';
 comment on function public.token_usage_refuse_dead_letter() is 'Keeps a dead letter out whose user was erased after the call.';
 comment on function public.token_usage_refuse_rows() is 'Takes rows away again, as they are inserted, that were pruned or erased.';

@@ -19,7 +19,7 @@ import type { UsageReader } from './analytics/usage-reader.js'
 import { getUsageTotals, type UsageTotals } from './analytics/usage-totals.js'
 import { getUserStats, type UserStats } from './analytics/user-stats.js'
 import { type ConfigOptions, readConfig } from './config.js'
-import { ConfigurationError } from './errors.js'
+import { ConfigurationError, TokenLedgerError } from './errors.js'
 import type { PasswordSource } from './postgres/ask-password.js'
 import { createPool } from './postgres/pool.js'
 
@@ -68,6 +68,7 @@ export interface UsageReports {
 }
 
 const mostConnections = 2
+const mostWaiting = 100
 
 /**
  * Opens the reports on the database of `DATABASE_URL` or the options. Connects when it is first asked, with two connections
@@ -81,7 +82,12 @@ export function createUsageReports(options: UsageReportsOptions = {}): UsageRepo
     if (options.pool === undefined) await pool.end()
   }
   const queue = new PQueue({ concurrency: mostConnections })
-  const ask = <T>(report: (reader: UsageReader) => Promise<T>) => queue.add(() => report(reader))
+  const ask = async <T>(report: (reader: UsageReader) => Promise<T>) => {
+    if (queue.size >= mostWaiting) {
+      throw new TokenLedgerError('TOKENLEDGER_BUSY', `${mostWaiting} reports are waiting already. Ask again later.`)
+    }
+    return queue.add(() => report(reader))
+  }
   return {
     getUsageTotals: (query) => ask((reader) => getUsageTotals(reader, query)),
     getUsageByPeriod: (period, query) => ask((reader) => getUsageByPeriod(reader, period, query)),

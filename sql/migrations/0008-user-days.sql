@@ -388,35 +388,67 @@ create trigger token_usage_daily_truncate
   for each statement
   execute function token_usage_clear_user_days();
 
-insert into token_usage_user_days (
-  day, user_email,
-  requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
-  cost, input_cost, output_cost, other_cost,
-  unpriced, unknown, aborted, failed,
-  first_at, last_at
-)
-select
-  day,
-  user_email,
-  sum(requests),
-  sum(input_tokens),
-  sum(output_tokens),
-  sum(cache_read_tokens),
-  sum(cache_write_tokens),
-  sum(reasoning_tokens),
-  sum(cost),
-  sum(input_cost),
-  sum(output_cost),
-  sum(other_cost),
-  sum(unpriced),
-  sum(unknown),
-  sum(aborted),
-  sum(failed),
-  min(first_at),
-  max(last_at)
-from token_usage_daily
-group by day, user_email
-order by day, user_email;
+create function token_usage_rebuild_user_days()
+  returns void
+  language plpgsql
+  set search_path from current
+as $$
+begin
+  delete from token_usage_user_days;
+
+  insert into token_usage_user_days (
+    day, user_email,
+    requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
+    cost, input_cost, output_cost, other_cost,
+    unpriced, unknown, aborted, failed,
+    first_at, last_at
+  )
+  select
+    day,
+    user_email,
+    sum(requests),
+    sum(input_tokens),
+    sum(output_tokens),
+    sum(cache_read_tokens),
+    sum(cache_write_tokens),
+    sum(reasoning_tokens),
+    sum(cost),
+    sum(input_cost),
+    sum(output_cost),
+    sum(other_cost),
+    sum(unpriced),
+    sum(unknown),
+    sum(aborted),
+    sum(failed),
+    min(first_at),
+    max(last_at)
+  from token_usage_daily
+  group by day, user_email
+  order by day, user_email;
+end
+$$;
+
+comment on function token_usage_rebuild_user_days() is 'Counts token_usage_user_days anew from token_usage_daily.';
+
+-- Whoever counts the daily sums anew counts these with them: they may be wrong for the same reason.
+alter function token_usage_rebuild_daily() rename to token_usage_rebuild_daily_sums;
+
+create function token_usage_rebuild_daily()
+  returns void
+  language plpgsql
+  set search_path from current
+as $$
+begin
+  perform token_usage_rebuild_daily_sums();
+  perform token_usage_rebuild_user_days();
+end
+$$;
+
+comment on function token_usage_rebuild_daily() is 'Counts token_usage_daily anew from the rows, and token_usage_user_days from it. Writers wait until the end of the transaction.';
+
+revoke execute on function token_usage_rebuild_user_days(), token_usage_rebuild_daily() from public;
+
+select token_usage_rebuild_user_days();
 
 create or replace view token_usage_users as
 select

@@ -55,9 +55,10 @@ async function runRetry({ id, dryRun, json }: RetryFlags): Promise<void> {
   if (result.refused > 0) process.exitCode = 3
 }
 
-function describe({ found, written, refused, refusals }: RetryResult, meaning: string): string {
+function describe({ found, written, dropped, refused, refusals }: RetryResult, meaning: string): string {
   const reasons = refusals.map(({ reason, records }) => `  ${records}: ${reason}`)
-  return [`${found} ${meaning}; ${written} written, ${refused} refused again`, ...reasons].join('\n')
+  const gone = dropped > 0 ? `, ${dropped} of erased users or pruned days removed` : ''
+  return [`${found} ${meaning}; ${written} written${gone}, ${refused} refused again`, ...reasons].join('\n')
 }
 
 function toLimit(text: string): number {

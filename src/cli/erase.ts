@@ -45,6 +45,7 @@ async function runErasure(pool: Pool, flags: EraseFlags, spoolDir: string | unde
   const question = `${anonymize ? 'Anonymize' : 'Erase'} ${describeFound(found)}, for good?`
   if (!(await confirm(question, { yes }))) {
     console.error('tokenledger: nothing was changed')
+    process.exitCode = 1
     return
   }
   const receipt = await eraseUser(pool, user, { spoolDir, anonymize })

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import { basename, extname } from 'node:path'
+import { basename, extname, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { readConfig } from '../config.js'
@@ -48,7 +48,8 @@ async function runImport(file: string | undefined, flags: ImportFlags, command: 
   if (format === undefined) command.error('error: --format says what is to be imported: ndjson, csv or litellm')
   if (format === 'litellm' && file !== undefined) command.error('error: --format litellm reads a table, and no file')
   const path = flags.rejectFile ?? `${format === 'litellm' ? 'litellm' : basename(file ?? 'import')}.rejected.ndjson`
-  if (path === file) command.error('error: --reject-file names the file that is to be imported')
+  if (file !== undefined && resolve(path) === resolve(file))
+    command.error('error: --reject-file names the file that is to be imported')
   const rejects = new RejectFile(path)
   const progress = createProgress()
   await withDatabase(async (pool) => {

@@ -37,6 +37,7 @@ async function runPrune({ olderThan, keepDaily, dryRun, yes, json }: PruneFlags)
       print(pruned, `pruned ${describe(pruned)} of before ${boundary.day}`)
     } else {
       console.error('tokenledger: nothing was changed')
+      process.exitCode = 1
     }
   })
 }

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { RejectedLine } from '../history/import-usage.js'
 
@@ -11,11 +12,19 @@ export class RejectFile {
   }
 
   async add(line: RejectedLine): Promise<void> {
-    this.#file ??= await open(this.path, 'w', 0o600)
+    this.#file ??= await createOwn(this.path)
     await this.#file.write(`${JSON.stringify(line)}\n`)
   }
 
   async close(): Promise<void> {
     await this.#file?.close()
   }
+}
+
+// A file that is there already may be open to others, and a link may lead anywhere.
+async function createOwn(path: string): Promise<FileHandle> {
+  const { O_CREAT, O_WRONLY, O_TRUNC, O_NOFOLLOW } = constants
+  const file = await open(path, O_CREAT | O_WRONLY | O_TRUNC | (O_NOFOLLOW ?? 0), 0o600)
+  await file.chmod(0o600)
+  return file
 }

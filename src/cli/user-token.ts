@@ -27,7 +27,7 @@ function runUserToken({ user, days, json }: Flags): void {
     )
   }
   const expiresAt = Date.now() + days * dayMs
-  const token = createViewerTokens(digest).sign({ role: 'user', user }, expiresAt)
+  const token = createViewerTokens(digest).sign({ viewer: { role: 'user', user }, expiresAt })
   console.log(json ? JSON.stringify({ user, token, expiresAt: new Date(expiresAt).toISOString() }) : token)
 }
 

@@ -51,7 +51,7 @@ function reduce(answer: AnswerSoFar, message: unknown): AnswerSoFar {
   const told = isJsonObject(message.metadata) ? message.metadata : message
   return {
     ...answer,
-    usage: isJsonObject(told.usage) ? countTokens(told.usage) : answer.usage,
+    usage: isJsonObject(told.usage) ? countTokens(told.usage, told.serviceTier) : answer.usage,
     progress: laterProgress(answer.progress, progressOf(message)),
   }
 }
@@ -69,7 +69,7 @@ export function isBedrockError(event: JsonObject): boolean {
 }
 
 // What was read from and written to the cache is beside the input, unless the total shows it to be a part of it.
-function countTokens(usage: ConverseUsage): TokenUsage {
+function countTokens(usage: ConverseUsage, serviceTier: unknown): TokenUsage {
   const { inputTokens, outputTokens, totalTokens } = usage
   const read = usage.cacheReadInputTokens ?? usage.cacheReadInputTokenCount
   const write = usage.cacheWriteInputTokens ?? usage.cacheWriteInputTokenCount
@@ -81,7 +81,7 @@ function countTokens(usage: ConverseUsage): TokenUsage {
     outputTokens: countOf(outputTokens),
     cacheReadTokens: countOf(read),
     cacheWriteTokens: countOf(write),
-    raw: copyRawUsage(usage),
+    raw: copyRawUsage(serviceTier === undefined ? usage : { serviceTier, ...usage }),
   }
   return noteContradictions(counts, totalTokens)
 }

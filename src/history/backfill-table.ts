@@ -54,6 +54,12 @@ export async function findBackfillTable(client: ClientBase, options: BackfillOpt
   if (tokensColumn === undefined && !options.intoLog) {
     throw new TokenLedgerError('TOKENLEDGER_NOT_FOUND', 'No column to fill is named; --tokens-column names it.')
   }
+  if (quotaTable !== undefined && tokensColumn === undefined) {
+    throw new TokenLedgerError(
+      'TOKENLEDGER_REFUSED',
+      '--quota-table needs --tokens-column: without a count that is filled nothing tells which tokens were added before.',
+    )
+  }
   const table = await findTable(client, options.table)
   const needsUser = userColumn !== undefined || quotaTable !== undefined
   return {

@@ -28,6 +28,8 @@ export type RetryResult = {
   readonly found: number
   /** Rows that are in the table now; their dead letters are gone. */
   readonly written: number
+  /** Letters that are gone without a row: their user was erased, or their day pruned. */
+  readonly dropped: number
   /** Still dead letters. */
   readonly refused: number
   readonly refusals: readonly { readonly code: string; readonly reason: string; readonly records: number }[]
@@ -85,14 +87,17 @@ export async function retryDeadLetters(pool: pg.Pool, options: RetryOptions = {}
 class RetryTally {
   #found = 0
   #written = 0
+  #dropped = 0
   readonly #refusals = new Map<string, { code: string; reason: string; records: number }>()
 
   found(count: number): void {
     this.#found += count
   }
 
-  written(count: number): void {
-    this.#written += count
+  /** Of `count` letters that are gone, so many have their row. */
+  settled(count: number, written: number): void {
+    this.#written += written
+    this.#dropped += count - written
   }
 
   refused({ code, reason }: Refusal): void {
@@ -104,7 +109,7 @@ class RetryTally {
   result(): RetryResult {
     const refusals = [...this.#refusals.values()]
     const refused = refusals.reduce((sum, { records }) => sum + records, 0)
-    return { found: this.#found, written: this.#written, refused, refusals }
+    return { found: this.#found, written: this.#written, dropped: this.#dropped, refused, refusals }
   }
 }
 
@@ -126,10 +131,10 @@ async function send(batch: readonly Sendable[], sending: Sending): Promise<void>
   const refusal = await refusalOf(exporter.export(batch.map(({ record }) => record)))
   if (refusal === undefined) {
     // Only now: whatever ends the process in between leaves a dead letter whose row is there, which may be sent again.
-    await pool.query('delete from token_usage_dead_letters where event_id = any($1::uuid[])', [
-      batch.map(({ letter }) => letter.eventId),
-    ])
-    tally.written(batch.length)
+    const ids = [batch.map(({ letter }) => letter.eventId)]
+    await pool.query('delete from token_usage_dead_letters where event_id = any($1::uuid[])', ids)
+    const kept = await pool.query('select from token_usage_logs where event_id = any($1::uuid[])', ids)
+    tally.settled(batch.length, kept.rowCount ?? 0)
   } else if (batch.length === 1) {
     tally.refused({ code: refusal.reason, reason: refusal.message })
   } else {

@@ -14,8 +14,9 @@ const clientTimeoutMs = 15_000
 const connectTimeoutMs = 10_000
 // A client that falls silent between two statements holds the locks of the daily sums: everybody else waits for it.
 const idleTimeoutMs = 10_000
+// At a stricter level, which a database may have by default, what was erased meanwhile would not be seen.
 const begin =
-  `begin; set local statement_timeout = ${statementTimeoutMs}; set local lock_timeout = ${lockTimeoutMs}; ` +
+  `begin isolation level read committed; set local statement_timeout = ${statementTimeoutMs}; set local lock_timeout = ${lockTimeoutMs}; ` +
   `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`
 // A batch waits for the prices, which it can do without.
 const beginReading = 'begin; set local statement_timeout = 1500; set local lock_timeout = 500'

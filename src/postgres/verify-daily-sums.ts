@@ -99,3 +99,18 @@ export const selectDifferences = `
     ) as columns
   from differing
   order by ${key}`
+
+/** How many sums by user and day differ from the daily sums. */
+export const countUserDayDifferences = `
+  select count(*)::float8 as differences
+  from token_usage_user_days as sums
+  full join (
+    select
+      day, user_email,
+      sum(requests) as requests, sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens, sum(cache_read_tokens) as cache_read_tokens, sum(cache_write_tokens) as cache_write_tokens, sum(reasoning_tokens) as reasoning_tokens, sum(cost) as cost, sum(input_cost) as input_cost, sum(output_cost) as output_cost, sum(other_cost) as other_cost, sum(unpriced) as unpriced, sum(unknown) as unknown, sum(aborted) as aborted, sum(failed) as failed,
+      min(first_at) as first_at, max(last_at) as last_at
+    from token_usage_daily
+    group by day, user_email
+  ) as daily using (day, user_email)
+  where (sums.requests, sums.input_tokens, sums.output_tokens, sums.cache_read_tokens, sums.cache_write_tokens, sums.reasoning_tokens, sums.cost, sums.input_cost, sums.output_cost, sums.other_cost, sums.unpriced, sums.unknown, sums.aborted, sums.failed, sums.first_at, sums.last_at)
+    is distinct from (daily.requests, daily.input_tokens, daily.output_tokens, daily.cache_read_tokens, daily.cache_write_tokens, daily.reasoning_tokens, daily.cost, daily.input_cost, daily.output_cost, daily.other_cost, daily.unpriced, daily.unknown, daily.aborted, daily.failed, daily.first_at, daily.last_at)`

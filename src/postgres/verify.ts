@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { inTransaction } from './transaction.js'
-import { longestList, selectDifferences } from './verify-daily-sums.js'
+import { countUserDayDifferences, longestList, selectDifferences } from './verify-daily-sums.js'
 
 /** A difference of one row of the daily sums; values are text as PostgreSQL writes them, null on the side without a row. */
 export type DailySumsDifference = {
@@ -120,6 +120,7 @@ export async function verify(pool: pg.Pool): Promise<Verification> {
     set local statement_timeout = 0; set local time zone 'UTC'`
   return inTransaction(pool, begin, async (client) => {
     const differing = await client.query(selectDifferences, [longestList])
+    const userDays = await client.query<{ differences: number }>(countUserDayDifferences)
     const counts = await client.query(selectCounts)
     const losses = await client.query(selectLosses)
     const refusals = await client.query(selectRefusals)
@@ -127,7 +128,7 @@ export async function verify(pool: pg.Pool): Promise<Verification> {
     const [sequence] = sequences.rows
     return {
       ...counts.rows[0],
-      differences: differing.rows[0]?.differences ?? 0,
+      differences: (differing.rows[0]?.differences ?? 0) + (userDays.rows[0]?.differences ?? 0),
       firstDifferences: differing.rows.map(({ differences, ...difference }) => difference),
       losses: losses.rows.map((loss) => ({
         ...loss,

@@ -1,4 +1,4 @@
-import { toPicoUsd } from '../usage/pico-usd.js'
+import { highestPicoUsd, toPicoUsd } from '../usage/pico-usd.js'
 import type { CallCost } from './call-cost.js'
 import { amountIn, objectIn, type RawUsage } from './raw-numbers.js'
 
@@ -41,6 +41,7 @@ function usd(value: unknown): bigint | null {
 
 // Parts that are more than the whole are none of it.
 function costOf(total: bigint, input: bigint | null, output: bigint | null): CallCost | null {
+  if (total > highestPicoUsd) return null
   const other = total - (input ?? 0n) - (output ?? 0n)
   const areKnown = input !== null && output !== null && other >= 0n
   const parts = areKnown ? { input, output, other } : { input: null, output: null, other: null }

@@ -13,7 +13,9 @@ const standardNames: ReadonlySet<string> = new Set([
 export function findServiceTier(raw: RawUsage): string | null {
   if (raw.batch === true) return 'batch'
   if (raw.speed === 'fast') return 'fast'
-  const told = raw.service_tier ?? raw.serviceTier ?? raw.trafficType
+  const said = raw.service_tier ?? raw.serviceTier ?? raw.trafficType
+  // Bedrock says { type: 'flex' }.
+  const told = typeof said === 'object' && said !== null ? (said as { type?: unknown }).type : said
   // Vertex AI says ON_DEMAND_FLEX and ON_DEMAND_PRIORITY.
   const tier = typeof told === 'string' ? told.toLowerCase().replace(/^on_demand_/, '') : ''
   return tier === '' || standardNames.has(tier) ? null : tier

@@ -26,6 +26,8 @@ export type AppParts = {
   readonly clients: ModelClients
   /** Reads from the database that holds the usage tables. */
   readonly read: (request: ReadRequest) => Promise<JsonRow[]>
+  /** The same, on a connection that nothing else uses. */
+  readonly readHealth: (request: ReadRequest) => Promise<JsonRow[]>
   /** For the reports, which may take long: connections that nothing else waits for. */
   readonly reports: UsageReports
   readonly tokens: ViewerTokens
@@ -40,12 +42,12 @@ const healthTimeoutMs = 2000
 
 /** The web process's Express app. Listens to nothing yet. */
 export function createApp(parts: AppParts): Express {
-  const { usage, tokenDigests, clients, read, reports, tokens, logger, trustedProxies } = parts
+  const { usage, tokenDigests, clients, read, readHealth, reports, tokens, logger, trustedProxies } = parts
   const findViewer = (request: Request) => findRequestViewer(tokens, request)
   const app = express()
   app.disable('x-powered-by')
   app.set('trust proxy', trustedProxies)
-  app.get('/health', noStore, healthCheck(read))
+  app.get('/health', noStore, healthCheck(readHealth))
   app.get('/metrics', noStore, requireAdmin(tokens), createMetricsHandler(usage))
   app.use(
     '/api',

@@ -1,10 +1,10 @@
-import { once } from 'node:events'
 import { initTRPC, TRPCError } from '@trpc/server'
 import { createExpressMiddleware } from '@trpc/server/adapters/express'
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response, Router } from 'express'
 import { z } from 'zod'
 import type { UsageLogger } from '../create-usage-logger.js'
 import { createImage, type ModelClients, streamChat } from './model-clients.js'
+import { untilWritable } from './until-writable.js'
 import type { Viewer } from './viewer.js'
 
 export type ChatParts = {
@@ -50,7 +50,14 @@ export function createChat({ usage, clients, findViewer }: ChatParts): Router {
 
 /** The same in tRPC; `chat` streams. */
 export function createChatRouter(usage: UsageLogger, clients: ModelClients) {
-  const t = initTRPC.create()
+  const t = initTRPC.create({
+    isDev: false,
+    // The words of a provider's error may hold what was asked, or a part of the key.
+    errorFormatter: ({ shape, error }) => ({
+      ...shape,
+      message: error.code === 'INTERNAL_SERVER_ERROR' ? 'the model did not answer' : shape.message,
+    }),
+  })
   const recorded = t.procedure.use(usage.trpc())
   return t.router({
     chat: recorded.input(chatSchema).mutation(async function* ({ input, signal }) {
@@ -89,7 +96,7 @@ function endOf(response: Response): AbortSignal {
 async function send(response: Response, pieces: AsyncIterable<string>): Promise<void> {
   for await (const piece of pieces) {
     if (!response.headersSent) response.type('text/plain')
-    if (!response.write(piece)) await Promise.race([once(response, 'drain'), once(response, 'close')])
+    if (!response.write(piece)) await untilWritable(response)
   }
   response.end()
 }

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { stringify } from 'csv-stringify/sync'
 import type { Request, RequestHandler, Response } from 'express'
 import type { UsageCall } from '../analytics/usage-history.js'
@@ -8,6 +7,7 @@ import { TokenLedgerError } from '../errors.js'
 import type { DiagnosticLogger } from '../recording/diagnostics.js'
 import { toSpreadsheetText } from '../usage/spreadsheet-text.js'
 import { explainReadError } from './explain-read-error.js'
+import { untilWritable } from './until-writable.js'
 import type { Viewer } from './viewer.js'
 
 export type ExportParts = {
@@ -119,8 +119,7 @@ async function send(response: Response, { format, fileName, pages }: Sending, lo
         })
         response.write(format.begin())
       }
-      if (!response.write(format.page(calls, isFirst)))
-        await Promise.race([once(response, 'drain'), once(response, 'close')])
+      if (!response.write(format.page(calls, isFirst))) await untilWritable(response)
     }
     response.end(format.end())
   } catch (error) {

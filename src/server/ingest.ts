@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response, Router } from 'express'
 import { z } from 'zod'
 import type { UsageLogger } from '../create-usage-logger.js'
@@ -14,11 +15,15 @@ export type IngestParts = {
 /** Why a line was not taken; `line` counts from 1. */
 export type RejectedLine = { readonly line: number; readonly reason: string }
 
-// What is parsed in one turn of the event loop, about 25 ms.
 const mostBytes = 1024 * 1024
+const linesOfATurn = 100
+const mostReasons = 1000
+const notAnObject = 'it is no JSON object'
+const earliest = Date.UTC(2000, 0, 1)
+const latest = Date.UTC(2200, 0, 1)
 
 const text = z.string().max(1000)
-const tokens = z.number().int().nonnegative()
+const tokens = z.int().min(0).max(2_147_483_647)
 const milliseconds = z.number().nonnegative()
 
 /** What `usage.log()` takes, from outside: a field that it does not know is refused, so that a misspelt one is not lost. */
@@ -45,13 +50,18 @@ export const ingestEntrySchema = z.strictObject({
   timeToFirstChunkMs: milliseconds.optional(),
   responseId: text.optional(),
   metadata: z.record(z.string(), z.unknown()).optional(),
-  timestamp: z.union([z.iso.datetime({ offset: true }), z.number().int().nonnegative()]).optional(),
+  timestamp: z
+    .union([z.iso.datetime({ offset: true }), z.number()])
+    .refine((time) => new Date(time).getTime() >= earliest && new Date(time).getTime() < latest, {
+      error: 'it has to be ISO 8601 or milliseconds since 1970, from 2000 to 2199',
+    })
+    .optional(),
   idempotencyKey: text.min(1).optional(),
 })
 
 /**
  * `POST /usage` takes records of services in other languages: a JSON object, or one on each line (NDJSON). Answers with how
- * many were taken and why the others were not: 202 all, 207 some, 400 none, 401 without a token, 413 a body of more than a
+ * many were taken and why the others were not, of a thousand at most: 202 all, 207 some, 400 none, 401 without a token, 413 a body of more than a
  * megabyte, 503 where the logger is off.
  *
  * With the header `Idempotency-Key` a body may be sent again: its lines are stored once, as with `idempotencyKey` in each.
@@ -59,7 +69,7 @@ export const ingestEntrySchema = z.strictObject({
 export function createIngest({ usage, tokenDigests }: IngestParts): Router {
   const router = Router()
   const readBody = express.text({ type: () => true, limit: mostBytes })
-  router.post('/usage', requireIngestToken(tokenDigests), readBody, (request, response) => {
+  router.post('/usage', requireIngestToken(tokenDigests), readBody, async (request, response) => {
     if (usage.stats().state === 'disabled') {
       response.status(503).json({ error: 'nothing is recorded: TOKEN_LOGGING_ENABLED is false' })
       return
@@ -67,7 +77,11 @@ export function createIngest({ usage, tokenDigests }: IngestParts): Router {
     const intake = new Intake(usage, request.get('Idempotency-Key'))
     const body: string = typeof request.body === 'string' ? request.body : ''
     // An object over several lines is one record; of several objects each has its line.
-    for (const line of request.is('application/json') ? [body] : body.split('\n')) intake.take(line)
+    const lines = request.is('application/json') ? [body] : body.split('\n')
+    for (const [index, line] of lines.entries()) {
+      if (index % linesOfATurn === linesOfATurn - 1) await nextTurn()
+      intake.take(line)
+    }
     answer(response, intake)
   })
   router.use('/usage', refuseLongBody)
@@ -92,16 +106,19 @@ function mayIngest(request: Request, tokenDigests: readonly Buffer[]): boolean {
   return tokenDigests.some((digest) => timingSafeEqual(digest, given))
 }
 
-function answer(response: Response, { accepted, rejected }: Intake): void {
+function answer(response: Response, { accepted, rejected, unexplained }: Intake): void {
   const status = rejected.length === 0 && accepted > 0 ? 202 : accepted > 0 ? 207 : 400
+  const more = unexplained > 0 ? { unexplained } : undefined
   const nothing = accepted === 0 && rejected.length === 0 ? { error: 'the body holds no record' } : undefined
-  response.status(status).json({ accepted, rejected, ...nothing })
+  response.status(status).json({ accepted, rejected, ...more, ...nothing })
 }
 
 /** What became of the lines of one body. */
 class Intake {
   accepted = 0
   readonly rejected: RejectedLine[] = []
+  /** Lines that were rejected besides. */
+  unexplained = 0
   readonly #usage: IngestParts['usage']
   readonly #key: string | undefined
   #line = 0
@@ -116,11 +133,14 @@ class Intake {
     if (line.trim() === '') return
     const reason = this.#log(line)
     if (reason === undefined) this.accepted += 1
-    else this.rejected.push({ line: this.#line, reason })
+    else if (this.rejected.length < mostReasons) this.rejected.push({ line: this.#line, reason })
+    else this.unexplained += 1
   }
 
   #log(line: string): string | undefined {
-    const entry = ingestEntrySchema.safeParse(parseJson(line))
+    const fields = parseJson(line)
+    if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) return notAnObject
+    const entry = ingestEntrySchema.safeParse(fields)
     if (!entry.success) return describe(entry.error)
     const idempotencyKey = entry.data.idempotencyKey ?? (this.#key && `${this.#key}/${this.#line}`)
     const { dropped } = this.#usage.stats()
@@ -140,8 +160,7 @@ function parseJson(line: string): unknown {
 // Names the field and what is wrong with it, never its value: that may be anything.
 function describe({ issues }: z.ZodError): string {
   const [issue] = issues
-  if (issue === undefined) return 'it is no record'
-  if (issue.path.length === 0 && issue.code === 'invalid_type') return 'it is no JSON object'
+  if (issue === undefined) return notAnObject
   if (issue.code === 'unrecognized_keys')
     return `unknown field ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`
   return `${issue.path.join('.')}: ${issue.message}`

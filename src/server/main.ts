@@ -46,8 +46,11 @@ async function serve(): Promise<void> {
   const reports = createUsageReports({ databaseUrl, timeoutMs: reportTimeoutMs })
   const usage = createUsageLogger({ enabled: serverConfig.isLoggingEnabled, databaseUrl, logger })
   const read = (request: ReadRequest) => readRows(pool, request)
+  // Whether the database answers is asked beside all that may keep it busy.
+  const healthPool = createPool({ databaseUrl, sslEnvironment: config.sslEnvironment, maxConnections: 1 }, logger)
   const app = createApp({
     read,
+    readHealth: (request) => readRows(healthPool, request),
     reports,
     tokens: createViewerTokens(admin.digest),
     tokenDigests: [admin.digest, ...(serverConfig.ingestToken ? [digestOf(serverConfig.ingestToken)] : [])],
@@ -59,9 +62,10 @@ async function serve(): Promise<void> {
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000 }, app)
   const retention = createRetention(pool, serverConfig)
   const closers = [
-    async () => retention?.stop(),
-    () => usage.close({ timeoutMs: 10_000 }),
+    // Rows first: what a prune has not removed can wait, and the requests may have left little time.
+    async () => Promise.all([usage.close({ timeoutMs: 4000 }), retention?.stop()]),
     () => reports.close(),
+    () => healthPool.end(),
     () => pool.end(),
     async () => embedded?.stop(),
   ]

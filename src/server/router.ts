@@ -33,7 +33,10 @@ const viewed = t.procedure.use(async ({ ctx: { viewer }, next }) => {
   if (viewer === undefined) throw new TRPCError({ code: 'UNAUTHORIZED', message: 'sign in first' })
   const result = await next({ ctx: { viewer } })
   const cause = result.ok ? undefined : result.error.cause
-  if (cause instanceof TokenLedgerError) throw new TRPCError({ code: 'BAD_REQUEST', message: cause.message })
+  if (cause instanceof TokenLedgerError) {
+    const code = cause.code === 'TOKENLEDGER_BUSY' ? 'TOO_MANY_REQUESTS' : 'BAD_REQUEST'
+    throw new TRPCError({ code, message: cause.message })
+  }
   return result
 })
 

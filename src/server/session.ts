@@ -7,7 +7,7 @@ const sessionMs = 12 * 60 * 60 * 1000
 /** Who sent the request, by `Authorization: Bearer <token>` or by the cookie of a session; undefined for nobody. */
 export function findRequestViewer(tokens: ViewerTokens, request: Request): Viewer | undefined {
   const token = findBearerToken(request) ?? findCookie(request)
-  return token === undefined ? undefined : tokens.findViewer(token)
+  return token === undefined ? undefined : tokens.read(token)?.viewer
 }
 
 /** The token of `Authorization: Bearer <token>`. */
@@ -16,22 +16,24 @@ export function findBearerToken(request: Request): string | undefined {
 }
 
 /**
- * `POST /session` with `{"token": "..."}` begins a session of twelve hours, `DELETE /session` ends it. Another site can send
+ * `POST /session` with `{"token": "..."}` begins a session of twelve hours, or of what is left of the token's time, and
+ * `DELETE /session` ends it. Another site can send
  * neither: the body is JSON, and the cookie stays at home (SameSite=Strict).
  */
 export function createSessionRouter(tokens: ViewerTokens): Router {
   const router = Router()
   router.post('/session', express.json({ limit: '4kb' }), (request, response) => {
     const token: unknown = request.body?.token
-    const viewer = typeof token === 'string' ? tokens.findViewer(token) : undefined
-    if (viewer === undefined) {
+    const known = typeof token === 'string' ? tokens.read(token) : undefined
+    if (known === undefined) {
       response
         .status(401)
         .json({ error: 'this token is not known, or has expired; send {"token": "..."} as application/json' })
       return
     }
-    setCookie(request, response, tokens.sign(viewer, Date.now() + sessionMs))
-    response.json(viewer)
+    const session = { ...known, expiresAt: Math.min(known.expiresAt, Date.now() + sessionMs) }
+    setCookie(request, response, { token: tokens.sign(session), expiresAt: session.expiresAt })
+    response.json(known.viewer)
   })
   router.delete('/session', (_request, response) => {
     response.clearCookie(cookieName, { path: '/' }).status(204).end()
@@ -39,13 +41,14 @@ export function createSessionRouter(tokens: ViewerTokens): Router {
   return router
 }
 
-function setCookie(request: Request, response: Response, token: string): void {
-  response.cookie(cookieName, token, {
+function setCookie(request: Request, response: Response, session: { token: string; expiresAt: number }): void {
+  response.cookie(cookieName, session.token, {
     httpOnly: true,
     sameSite: 'strict',
-    secure: request.secure,
+    // Whoever forges that header makes nothing but their own cookie stricter.
+    secure: request.secure || request.get('X-Forwarded-Proto') === 'https',
     path: '/',
-    maxAge: sessionMs,
+    expires: new Date(session.expiresAt),
   })
 }
 

@@ -2,7 +2,7 @@ import type { UsageLogger } from '../create-usage-logger.js'
 import type { AnyExpressRequest, ExpressMiddleware } from '../middleware/express.js'
 import type { DiagnosticLogger } from '../recording/diagnostics.js'
 import { createDashboardRouter } from './dashboard-router.js'
-import type { Viewer } from './viewer.js'
+import { toViewer, type Viewer } from './viewer.js'
 
 export type UsageDashboardOptions = {
   /**
@@ -25,6 +25,10 @@ export function usageDashboard(
   options: UsageDashboardOptions = {},
 ): ExpressMiddleware<AnyExpressRequest> {
   const { viewer = () => ({ role: 'admin' as const }), logger = silent } = options
-  const router = createDashboardRouter({ reports: usage.reports(), findViewer: viewer, logger })
+  const router = createDashboardRouter({
+    reports: usage.reports(),
+    findViewer: async (request) => toViewer(await viewer(request)),
+    logger,
+  })
   return router as unknown as ExpressMiddleware<AnyExpressRequest>
 }

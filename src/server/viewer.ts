@@ -3,12 +3,22 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 /** Who looks at usage: an admin sees everybody's, a user their own. */
 export type Viewer = { readonly role: 'admin' } | { readonly role: 'user'; readonly user: string }
 
+/** Whose token it is, and until when it is one (milliseconds since 1970); the admin token has no end. */
+export type KnownToken = { readonly viewer: Viewer; readonly expiresAt: number }
+
 /** Tells viewers by what they present. */
 export interface ViewerTokens {
-  /** A token that stands for `viewer` until `expiresAt` (milliseconds since 1970). */
-  sign(viewer: Viewer, expiresAt: number): string
-  /** Whose token it is: the admin token itself, or a signed one that has not expired. */
-  findViewer(token: string): Viewer | undefined
+  /** A token that stands for `viewer` until `expiresAt`. */
+  sign({ viewer, expiresAt }: KnownToken): string
+  /** The admin token itself, or a signed one that has not expired; undefined for any other text. */
+  read(token: string): KnownToken | undefined
+}
+
+/** The viewer that a value says, from code or from a token; undefined, which is nobody, for everything that says none plainly. */
+export function toViewer(value: unknown): Viewer | undefined {
+  const { role, user } = Object(value) as { role?: unknown; user?: unknown }
+  if (role === 'admin') return { role }
+  return role === 'user' && typeof user === 'string' && user !== '' ? { role, user } : undefined
 }
 
 const signedToken = /^tlv1\.([\w-]+)\.([\w-]+)$/
@@ -21,17 +31,16 @@ export function createViewerTokens(adminTokenDigest: Buffer): ViewerTokens {
   const key = createHmac('sha256', adminTokenDigest).update('tokenledger viewer tokens').digest()
   const signatureOf = (payload: string) => createHmac('sha256', key).update(payload).digest()
   return {
-    sign(viewer, expiresAt) {
-      const user = viewer.role === 'user' ? viewer.user : undefined
-      const payload = Buffer.from(JSON.stringify({ user, expiresAt })).toString('base64url')
+    sign({ viewer, expiresAt }) {
+      const payload = Buffer.from(JSON.stringify({ viewer, expiresAt })).toString('base64url')
       return `tlv1.${payload}.${signatureOf(payload).toString('base64url')}`
     },
-    findViewer(token) {
-      if (timingSafeEqual(digestOf(token), adminTokenDigest)) return { role: 'admin' }
+    read(token) {
+      if (timingSafeEqual(digestOf(token), adminTokenDigest)) return { viewer: { role: 'admin' }, expiresAt: Infinity }
       const [, payload, signature] = signedToken.exec(token) ?? []
       if (payload === undefined || signature === undefined) return undefined
       const isOurs = timingSafeEqual(digestOf(signature), digestOf(signatureOf(payload).toString('base64url')))
-      return isOurs ? viewerOf(payload) : undefined
+      return isOurs ? readPayload(payload) : undefined
     },
   }
 }
@@ -41,8 +50,8 @@ export function digestOf(token: string): Buffer {
   return createHash('sha256').update(token).digest()
 }
 
-function viewerOf(payload: string): Viewer | undefined {
-  const { user, expiresAt } = JSON.parse(Buffer.from(payload, 'base64url').toString())
-  if (!(expiresAt > Date.now())) return undefined
-  return user === undefined ? { role: 'admin' } : { role: 'user', user }
+function readPayload(payload: string): KnownToken | undefined {
+  const { viewer: told, expiresAt } = JSON.parse(Buffer.from(payload, 'base64url').toString())
+  const viewer = toViewer(told)
+  return viewer !== undefined && expiresAt > Date.now() ? { viewer, expiresAt } : undefined
 }

@@ -1,3 +1,6 @@
+/** The highest amount: $9,000,000. */
+export const highestPicoUsd = 9_000_000_000_000_000_000n
+
 const decimal = /^(\d{1,7})(?:\.(\d{1,400}))?$/
 
 /**
@@ -10,7 +13,7 @@ export function toPicoUsd(value: unknown): bigint | null {
   if (!match) return null
   const fraction = (match[2] ?? '').padEnd(13, '0')
   const pico = BigInt(match[1] + fraction.slice(0, 12)) + (fraction.charAt(12) >= '5' ? 1n : 0n)
-  return pico <= 9_000_000_000_000_000_000n ? pico : null
+  return pico <= highestPicoUsd ? pico : null
 }
 
 /** The decimal text of an amount in trillionths of a US dollar, without trailing zeros: `0.00000012`. */

@@ -33,6 +33,7 @@ export async function startPage(database: TestDatabase): Promise<StartedPage> {
     tokenDigests: [],
     clients: {},
     read: (request) => readRows(database.pool, request),
+    readHealth: (request) => readRows(database.pool, request),
     reports,
     tokens,
     logger,
@@ -42,7 +43,7 @@ export async function startPage(database: TestDatabase): Promise<StartedPage> {
   await once(server, 'listening')
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    userToken: (user) => tokens.sign({ role: 'user', user }, Date.now() + 600_000),
+    userToken: (user) => tokens.sign({ viewer: { role: 'user', user }, expiresAt: Date.now() + 600_000 }),
     stop: async () => {
       server.close()
       server.closeAllConnections()

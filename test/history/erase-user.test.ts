@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -158,9 +167,12 @@ test('an import of a user who was erased, or of a pruned day, is told to have be
 
 test('an erasure removes the damaged segments that were set aside, for nobody can tell whose they are', async () => {
   const bad = join(spoolDir, 'bad')
-  mkdirSync(bad, { recursive: true, mode: 0o700 })
-  writeFileSync(join(bad, 'damaged.spool'), `\0\0{"userEmail":"${ann.toUpperCase()}",\xff`)
-  writeFileSync(join(bad, 'another.spool'), 'damaged')
+  leaveInSpool([recordOf(ann)])
+  leaveInSpool([recordOf(bob)])
+  mkdirSync(bad, { mode: 0o700 })
+  for (const name of readdirSync(spoolDir).filter((entry) => entry.endsWith('.spool'))) {
+    renameSync(join(spoolDir, name), join(bad, name))
+  }
 
   const before = await verifyErasure(database.pool, ann, { spoolDir })
   const receipt = await eraseUser(database.pool, ann, { spoolDir })

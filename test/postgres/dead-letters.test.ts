@@ -44,7 +44,7 @@ test('a dead letter that is sent again is the row that its record would have bee
   const result = await retryDeadLetters(database.pool)
   const [row] = await database.query('select * from token_usage_logs')
 
-  expect(result).toEqual({ found: 1, written: 1, refused: 0, refusals: [] })
+  expect(result).toEqual({ found: 1, written: 1, dropped: 0, refused: 0, refusals: [] })
   expect(await keptIds()).toEqual([])
   expect(row).toMatchObject({
     event_id: record.eventId,
@@ -65,7 +65,13 @@ test('what is refused again stays, and everything around it is written', async (
 
   const result = await retryDeadLetters(database.pool)
 
-  expect(result).toMatchObject({ found: 21, written: 19, refused: 2, refusals: [{ code: '23514', records: 2 }] })
+  expect(result).toMatchObject({
+    found: 21,
+    written: 19,
+    dropped: 0,
+    refused: 2,
+    refusals: [{ code: '23514', records: 2 }],
+  })
   expect(await keptIds()).toEqual([records[3]?.eventId, records[13]?.eventId])
   expect(await storedIds()).toHaveLength(19)
 })
@@ -116,7 +122,7 @@ test('the one that is asked for is sent alone; counting sends none', async () =>
   const storedByCounting = await storedIds()
   const sent = await retryDeadLetters(database.pool, { eventId: records[1]?.eventId })
 
-  expect(counted).toEqual({ found: 3, written: 0, refused: 0, refusals: [] })
+  expect(counted).toEqual({ found: 3, written: 0, dropped: 0, refused: 0, refusals: [] })
   expect(storedByCounting).toEqual([])
   expect(sent).toMatchObject({ found: 1, written: 1 })
   expect(await keptIds()).toEqual([records[0]?.eventId, records[2]?.eventId])
@@ -142,7 +148,7 @@ test('text that is no record stays, and is told', async () => {
 
   const result = await retryDeadLetters(database.pool)
 
-  expect(result).toMatchObject({ found: 1, written: 0, refused: 1, refusals: [{ code: 'not a record' }] })
+  expect(result).toMatchObject({ found: 1, written: 0, dropped: 0, refused: 1, refusals: [{ code: 'not a record' }] })
   expect(await keptIds()).toHaveLength(1)
 })
 

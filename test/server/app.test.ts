@@ -106,7 +106,7 @@ describe('the health check', () => {
   })
 
   it('answers 503 while the database is down', async () => {
-    const app = await start({ read: () => Promise.reject(new Error('down')) })
+    const app = await start({ readHealth: () => Promise.reject(new Error('down')) })
 
     const response = await app.get('/health')
 
@@ -116,7 +116,7 @@ describe('the health check', () => {
 
   it('follows the database when it comes back', async () => {
     let isUp = false
-    const app = await start({ read: async () => (isUp ? [] : Promise.reject(new Error('down'))) })
+    const app = await start({ readHealth: async () => (isUp ? [] : Promise.reject(new Error('down'))) })
     const before = await app.get('/health')
 
     isUp = true
@@ -132,7 +132,7 @@ describe('the health check', () => {
       answer = resolve
     })
     const app = await start({
-      read: async () => {
+      readHealth: async () => {
         asked += 1
         await answered
         return []
@@ -191,6 +191,7 @@ describe('every answer', () => {
 const digest = digestOf(TOKEN)
 const defaultParts: Omit<AppParts, 'logger'> = {
   read: async () => [],
+  readHealth: async () => [],
   reports: createUsageReports({ databaseUrl: 'postgres://127.0.0.1:1/none' }),
   usage: createUsageLogger({ enabled: false }),
   tokens: createViewerTokens(digest),

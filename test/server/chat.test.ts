@@ -76,6 +76,22 @@ describe('an image', () => {
   })
 })
 
+describe('a provider that fails', () => {
+  it('is told by tRPC without its own words', async () => {
+    const { url } = await start(ann, 'openai')
+
+    const response = await fetch(`${url}/chat/trpc/image`, {
+      method: 'POST',
+      headers: json,
+      body: JSON.stringify({ prompt: 'refuse' }),
+    })
+    const text = await response.text()
+
+    expect(text).toContain('the model did not answer')
+    expect(text).not.toMatch(/stack|429|refuse/)
+  })
+})
+
 describe('what cannot be', () => {
   it.each([
     ['nobody', undefined, 'openai', '{"message":"hello"}', 401],

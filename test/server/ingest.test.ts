@@ -64,6 +64,31 @@ describe('POST /usage', () => {
   })
 
   it.each([
+    ['seconds', 1_764_000_000],
+    ['another century', '1999-12-31T00:00:00Z'],
+  ])('refuses a time in %s instead of storing another one', async (_what, timestamp) => {
+    const { send, records } = await start()
+
+    const { body } = await send(lines({ ...call, timestamp }, { ...call, inputTokens: 3e9 }))
+
+    expect(body).toMatchObject({ accepted: 0, rejected: [{ line: 1 }, { line: 2 }] })
+    expect(await records()).toEqual([])
+  })
+
+  it('explains a thousand bad lines at most, and leaves others their turn meanwhile', async () => {
+    const { send } = await start()
+    let turns = 0
+    const timer = setInterval(() => (turns += 1), 0)
+
+    const { status, body } = await send('{}\n'.repeat(5000))
+    clearInterval(timer)
+
+    expect([status, body.rejected.length]).toEqual([400, 1000])
+    expect(body).toMatchObject({ unexplained: 4000 })
+    expect(turns).toBeGreaterThan(10)
+  })
+
+  it.each([
     ['no token', undefined],
     ['a wrong one', 'Bearer wrong'],
   ])('answers 401 to %s and takes nothing', async (_what, authorization) => {
@@ -92,7 +117,7 @@ describe('POST /usage', () => {
     const { status, body } = await send(many)
 
     expect(status).toBe(207)
-    expect(body.rejected.at(-1)).toEqual({ line: 3000, reason: 'there is no room for it now; send it again later' })
+    expect(body.rejected[0]).toMatchObject({ reason: 'there is no room for it now; send it again later' })
   })
 
   it('says that nothing is recorded where the logger is off', async () => {

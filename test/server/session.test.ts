@@ -11,7 +11,7 @@ const json = { 'Content-Type': 'application/json' }
 describe('a session', () => {
   it('begins with a token and is told by its cookie from then on', async () => {
     const url = await start()
-    const token = tokens.sign({ role: 'user', user: 'ann@example.com' }, Date.now() + 60_000)
+    const token = tokens.sign({ viewer: { role: 'user', user: 'ann@example.com' }, expiresAt: Date.now() + 86_400_000 })
 
     const begun = await fetch(`${url}/session`, { method: 'POST', headers: json, body: JSON.stringify({ token }) })
     const cookie = begun.headers.get('set-cookie') ?? ''
@@ -21,6 +21,17 @@ describe('a session', () => {
     expect(cookie).toMatch(/HttpOnly.*SameSite=Strict/)
     expect(cookie).not.toContain(token)
     expect(await viewer.json()).toEqual({ role: 'user', user: 'ann@example.com' })
+  })
+
+  it('lasts no longer than the token that it was begun with, however often it is begun anew', async () => {
+    const url = await start()
+    const expiresAt = Date.now() + 60_000
+    const token = tokens.sign({ viewer: { role: 'user', user: 'ann@example.com' }, expiresAt })
+
+    const begun = await fetch(`${url}/session`, { method: 'POST', headers: json, body: JSON.stringify({ token }) })
+    const session = /tokenledger_session=([^;]+)/.exec(begun.headers.get('set-cookie') ?? '')?.[1] ?? ''
+
+    expect(tokens.read(session)).toEqual({ viewer: { role: 'user', user: 'ann@example.com' }, expiresAt })
   })
 
   it('ends where it is told to', async () => {

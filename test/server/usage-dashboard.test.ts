@@ -43,6 +43,20 @@ describe('the dashboard in an app of yours', () => {
     expect(await requests('/my/usage')).toBe(401)
   })
 
+  it.each([false, null, undefined, '', 0, { role: 'user' }, { role: 'user', user: '' }, { role: 'root' }])(
+    'shows nothing to %o, which says plainly nobody',
+    async (nobody) => {
+      const usage = createUsageLogger({ enabled: false, databaseUrl: database.connectionString, logger })
+      onTestFinished(() => usage.close())
+      const url = await serve(express().use(usageDashboard(usage, { viewer: () => nobody as never })))
+
+      const report = await fetch(`${url}/api/trpc/totals?input=${encodeURIComponent('{}')}`)
+      const exported = await fetch(`${url}/api/export.json`)
+
+      expect([report.status, exported.status]).toEqual([401, 401])
+    },
+  )
+
   it('has a page whose relative addresses lie below its own', async () => {
     const usage = createUsageLogger({ enabled: true, databaseUrl: database.connectionString, logger })
     onTestFinished(() => usage.close())

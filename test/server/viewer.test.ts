@@ -8,18 +8,18 @@ const inAnHour = () => Date.now() + 3_600_000
 
 describe('viewer tokens', () => {
   it('tell the admin by the admin token', () => {
-    expect(tokens.findViewer(adminToken)).toEqual({ role: 'admin' })
+    expect(tokens.read(adminToken)?.viewer).toEqual({ role: 'admin' })
   })
 
   it.each<[string, Viewer]>([
     ['a user', ann],
     ['an admin', { role: 'admin' }],
   ])('tell %s by a signed token until it expires', (_who, viewer) => {
-    const token = tokens.sign(viewer, Date.now() + 1000)
+    const token = tokens.sign({ viewer, expiresAt: Date.now() + 1000 })
 
-    const before = tokens.findViewer(token)
+    const before = tokens.read(token)?.viewer
     vi.useFakeTimers({ now: Date.now() + 1001 })
-    const after = tokens.findViewer(token)
+    const after = tokens.read(token)?.viewer
     vi.useRealTimers()
 
     expect([before, after]).toEqual([viewer, undefined])
@@ -33,22 +33,22 @@ describe('viewer tokens', () => {
     ['a signed token without a signature', 'tlv1.e30.'],
     ['100 kB', 'x'.repeat(100_000)],
   ])('tell nobody by %s', (_what, token) => {
-    expect(tokens.findViewer(token)).toBeUndefined()
+    expect(tokens.read(token)?.viewer).toBeUndefined()
   })
 
   it('tell nobody by a token of which any character was changed', () => {
-    const token = tokens.sign(ann, inAnHour())
+    const token = tokens.sign({ viewer: ann, expiresAt: inAnHour() })
     const changed = Array.from(
       token,
       (character, at) => token.slice(0, at) + (character === 'A' ? 'B' : 'A') + token.slice(at + 1),
     )
 
-    expect(changed.filter((text) => tokens.findViewer(text) !== undefined)).toEqual([])
+    expect(changed.filter((text) => tokens.read(text)?.viewer !== undefined)).toEqual([])
   })
 
   it('tell nobody by a token that was signed with another admin token', () => {
     const others = createViewerTokens(digestOf('another-admin-token'))
 
-    expect(tokens.findViewer(others.sign(ann, inAnHour()))).toBeUndefined()
+    expect(tokens.read(others.sign({ viewer: ann, expiresAt: inAnHour() }))).toBeUndefined()
   })
 })

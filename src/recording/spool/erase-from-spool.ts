@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Piece } from './frame.js'
 import { createLiveness, type Liveness } from './owner.js'
@@ -73,7 +72,7 @@ class UserSearch {
   }
 
   #countMention(path: string): number {
-    return Number(readFileSync(path).toString().toLowerCase().includes(this.#key))
+    return Number(readPieces(path).some((piece) => this.#isOfUser(piece)))
   }
 
   #count(name: string): number {

@@ -124,7 +124,10 @@ export class SpoolDirectory {
 
   /** Paths of the damaged segments that were set aside. */
   damagedPaths(): string[] {
-    return exists(this.#badPath) ? readdirSync(this.#badPath).map((name) => join(this.#badPath, name)) : []
+    if (!exists(this.#badPath)) return []
+    requireOwnDirectory(this.#badPath)
+    const names = readdirSync(this.#badPath).filter((name) => segmentPattern.test(name))
+    return names.map((name) => join(this.#badPath, name))
   }
 
   /** Tells processes of other containers, who cannot see this one, that it runs. */
