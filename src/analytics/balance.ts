@@ -44,7 +44,7 @@ export async function getBalance(reader: UsageReader, user: string, allowance: A
     const { requests, inputTokens, outputTokens, costUsd, unpriced, unknown } = await totalUsage(read, scope)
     const usedTokens = (inputTokens ?? 0) + (outputTokens ?? 0)
     const usedUsd = costUsd ?? '0'
-    const [remaining] = await read(selectBalance, [allowanceTokens, allowanceUsd, usedTokens, usedUsd])
+    const [remaining] = await read(selectBalance(), [allowanceTokens, allowanceUsd, usedTokens, usedUsd])
     const { remainingTokens, remainingUsd } = remaining as Pick<Balance, 'remainingTokens' | 'remainingUsd'>
     return { user, range: scope.range, requests, usedTokens, usedUsd, remainingTokens, remainingUsd, unpriced, unknown }
   })

@@ -79,7 +79,7 @@ export async function compareProviders(reader: UsageReader, query: UsageQuery = 
 }
 
 async function readLatencies({ read, scope }: UsageReport, by: UsageDimension | undefined): Promise<LatencyGroup[]> {
-  const rows = (await read(selectLatencies, [...scope.rowValues, by])) as LatencyRow[]
+  const rows = (await read(selectLatencies(), [...scope.rowValues, by])) as LatencyRow[]
   return rows.map((row) => ({
     ...row,
     durationMs: toPercentiles(row.durationMs),

@@ -29,7 +29,7 @@ export async function projectMonth(
 ): Promise<MonthProjection> {
   return readReport(reader, parseInput(filterSchema, filter), async ({ read, scope, today }) => {
     const [, , ...names] = scope.dayValues
-    const [projection] = await read(selectProjection, [today, ...names])
+    const [projection] = await read(selectProjection(), [today, ...names])
     return projection as MonthProjection
   })
 }

@@ -117,7 +117,7 @@ export async function getRecommendations(
     }
     const recommendations: Recommendation[] = []
     for (const { kind, sql, valuesOf } of kinds) {
-      const rows = await report.read(sql, [...dayValues, ...valuesOf(report), recommendationThresholds.perKind])
+      const rows = await report.read(sql(), [...dayValues, ...valuesOf(report), recommendationThresholds.perKind])
       recommendations.push(...rows.map((row) => ({ kind, ...row }) as Recommendation))
     }
     return { range, recommendations, thresholds: recommendationThresholds }

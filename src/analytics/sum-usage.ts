@@ -22,7 +22,7 @@ export async function sumUsage(
   { period, by, limit = allGroups, order = 'cost' }: Grouping,
 ): Promise<UsageGroup[]> {
   const values = [...scope.rowValues, chooseSource(scope, period, by), period, by, limit, order]
-  return (await read(selectSums, values)) as UsageGroup[]
+  return (await read(selectSums(), values)) as UsageGroup[]
 }
 
 /** What all calls of one range add up to. */

@@ -34,7 +34,7 @@ export async function getUsageGaps(
   return readReport(reader, parseInput(rangeSchema, range), async ({ read, scope }) => {
     const [firstDay, lastDay] = scope.dayValues
     const [zone, from, to] = scope.rowValues.slice(scope.dayValues.length)
-    const gaps = (await read(selectGaps, [firstDay, lastDay, zone, from, to])) as UsageGap[]
+    const gaps = (await read(selectGaps(), [firstDay, lastDay, zone, from, to])) as UsageGap[]
     return { range: scope.range, records: gaps.reduce((sum, { records }) => sum + records, 0), gaps }
   })
 }

@@ -68,7 +68,7 @@ export async function getUsageHistory(reader: UsageReader, query: UsageHistoryQu
   const { cursor, limit = 50, ...rest } = parseInput(usageHistoryQuerySchema, query)
   const [, timestamp, id] = cursorPattern.exec(cursor ?? '') ?? []
   return readReport(reader, rest, async ({ read, scope }) => {
-    const rows = (await read(selectCalls, [...scope.rowValues, timestamp, id, limit + 1, null])) as UsageCallDetails[]
+    const rows = (await read(selectCalls(), [...scope.rowValues, timestamp, id, limit + 1, null])) as UsageCallDetails[]
     const calls = rows.slice(0, limit).map(({ metadata, rawUsage, ...call }) => call)
     const last = rows.length > limit ? calls.at(-1) : undefined
     return { range: scope.range, calls, nextCursor: last ? `${last.timestamp}_${last.id}` : null }
@@ -83,7 +83,7 @@ export async function findUsageCall(
 ): Promise<UsageCallDetails | undefined> {
   const only = parseInput(z.int().min(0), id)
   return readReport(reader, query, async ({ read, scope }) => {
-    const [call] = await read(selectCalls, [...scope.rowValues, null, null, 1, only])
+    const [call] = await read(selectCalls(), [...scope.rowValues, null, null, 1, only])
     return call as UsageCallDetails | undefined
   })
 }

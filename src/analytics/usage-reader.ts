@@ -46,9 +46,13 @@ type ResolvedRange = {
 
 const selectTimeRange = readQueryFile('time-range')
 
-/** The text of a file of `sql/queries`. */
-export function readQueryFile(name: string): string {
-  return readFileSync(new URL(`../../sql/queries/${name}.sql`, import.meta.url), 'utf8')
+/** The text of a file of `sql/queries`, which is read when it is first asked for: who only logs needs none of them. */
+export function readQueryFile(name: string): () => string {
+  let text: string | undefined
+  return () => {
+    text ??= readFileSync(new URL(`../../sql/queries/${name}.sql`, import.meta.url), 'utf8')
+    return text
+  }
 }
 
 /** Checks what a caller of a report has passed; throws a `TokenLedgerError` that names what is wrong. */
@@ -68,7 +72,7 @@ export async function readReport<T>(
   const { since, until, ...filter } = parseInput(usageQuerySchema, query)
   const values = [toDay, toDays, toInstant, toHours].flatMap((convert) => [convert(since), convert(until)])
   return readSnapshot(pool, timeoutMs, async (read) => {
-    const [range, previous] = (await read(selectTimeRange, values)) as [ResolvedRange, ResolvedRange?]
+    const [range, previous] = (await read(selectTimeRange(), values)) as [ResolvedRange, ResolvedRange?]
     if (range.isEmpty) {
       throw new TokenLedgerError('TOKENLEDGER_USAGE_QUERY', 'The report cannot be made: until lies before since.')
     }
