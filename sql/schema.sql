@@ -463,6 +463,10 @@ AS $function$
 declare
   direction constant integer := tg_argv[0];
 begin
+  if current_setting('tokenledger.counting_anew', true) = 'on' then
+    return null;
+  end if;
+
   insert into token_usage_user_days as sums (
     day, user_email,
     requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
@@ -683,7 +687,10 @@ CREATE OR REPLACE FUNCTION public.token_usage_rebuild_daily()
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
+  -- Its triggers would change sums that may be wrong, and are counted anew anyway.
+  perform set_config('tokenledger.counting_anew', 'on', true);
   perform token_usage_rebuild_daily_sums();
+  perform set_config('tokenledger.counting_anew', 'off', true);
   perform token_usage_rebuild_user_days();
 end
 $function$
@@ -790,6 +797,10 @@ CREATE OR REPLACE FUNCTION public.token_usage_recount_user_days()
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
+  if current_setting('tokenledger.counting_anew', true) = 'on' then
+    return null;
+  end if;
+
   insert into token_usage_user_days as sums (
     day, user_email,
     requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,

@@ -52,6 +52,10 @@ as $$
 declare
   direction constant integer := tg_argv[0];
 begin
+  if current_setting('tokenledger.counting_anew', true) = 'on' then
+    return null;
+  end if;
+
   insert into token_usage_user_days as sums (
     day, user_email,
     requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
@@ -139,6 +143,10 @@ create function token_usage_recount_user_days()
   set search_path from current
 as $$
 begin
+  if current_setting('tokenledger.counting_anew', true) = 'on' then
+    return null;
+  end if;
+
   insert into token_usage_user_days as sums (
     day, user_email,
     requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
@@ -439,7 +447,10 @@ create function token_usage_rebuild_daily()
   set search_path from current
 as $$
 begin
+  -- Its triggers would change sums that may be wrong, and are counted anew anyway.
+  perform set_config('tokenledger.counting_anew', 'on', true);
   perform token_usage_rebuild_daily_sums();
+  perform set_config('tokenledger.counting_anew', 'off', true);
   perform token_usage_rebuild_user_days();
 end
 $$;

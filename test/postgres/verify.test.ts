@@ -173,3 +173,19 @@ test('what is written while it compares belongs to none of its counts', async ()
   expect(result).toMatchObject({ rows: 10, differences: 0 })
   expect(await verify(database.pool)).toMatchObject({ rows: 15, differences: 0 })
 })
+
+test('sums by user and day that differ from the daily sums are differences, and a repair counts them anew', async () => {
+  const other = await createTestDatabase()
+  await other.query(`insert into token_usage_logs (user_email, model_name, input_tokens, output_tokens, request_type)
+    values ('ann@example.com', 'm', 3, 1, 'chat')`)
+  await other.query('update token_usage_user_days set requests = 99')
+
+  const before = await verify(other.pool)
+  await repairDailySums(other.pool)
+  const after = await verify(other.pool)
+  const sums = await other.query('select requests::int, input_tokens::int from token_usage_user_days')
+  await other.drop()
+
+  expect([before.differences, after.differences]).toEqual([1, 0])
+  expect(sums).toEqual([{ requests: 1, input_tokens: 3 }])
+})
