@@ -1,3 +1,4 @@
+import { toSpreadsheetText } from '../usage/spreadsheet-text.js'
 import type { ExportColumn, ExportPage } from './export-user.js'
 
 /** Makes one document of pages: the texts of all pages in their order, then the end. */
@@ -73,8 +74,6 @@ function toCell(value: string | null, kind: ExportColumn['kind'] | undefined): s
   return kind === 'json' && /^-?[\d.]+(e[+-]?\d+)?$/.test(value) ? value : textCell(value)
 }
 
-// Blanks, marks and invisible characters before it do not keep a spreadsheet from finding a formula.
 function textCell(text: string): string {
-  const isFormula = /^[\s\0\p{Cf}]*[=+\-@＝＋－＠]|^[\t\r\n\0]/u.test(text)
-  return `"${(isFormula ? `'${text}` : text).replaceAll('"', '""')}"`
+  return `"${toSpreadsheetText(text).replaceAll('"', '""')}"`
 }
