@@ -7,6 +7,7 @@ import pg from 'pg'
 import { startEmbeddedServer } from '../../src/postgres/embedded-server.js'
 import { migrate } from '../../src/postgres/migrator.js'
 import { printMachine, printTable } from './report.js'
+import { timePage } from './time-page.js'
 import { timeReports } from './time-reports.js'
 import { fillUsageRows } from './usage-rows.js'
 
@@ -24,6 +25,7 @@ try {
   await fill(server.connectionString)
   const title = `${rows.toLocaleString('en')} rows, 1,000 users, 90 days, n = 7`
   printTable(title, await timeReports(server.connectionString), ['median', 'least'])
+  printTable(`${title}, in Chromium`, await timePage(server.connectionString), ['median', 'least'])
 } finally {
   await server.stop()
   rmSync(dataDirectory, { recursive: true, force: true })

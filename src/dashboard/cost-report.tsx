@@ -65,7 +65,7 @@ function CostChart({ state, by, round }: GroupedPart) {
 function GroupTable({ state, by, round, addFilter }: GroupedPart & Pick<PagePart, 'addFilter'>) {
   const query = { ...toQuery(state), by, limit: mostGroups }
   const { data, ...asked } = useQuery(JSON.stringify(query), round, (signal) =>
-    askNow(async () => ({ by, groups: (await api.breakdown.query(query)).groups }), signal),
+    askNow(async () => ({ by, groups: (await api.breakdown.query(query)).groups }), signal, 1),
   )
   return (
     <div class="table-place" aria-busy={asked.isLoading}>

@@ -10,7 +10,7 @@ export function RecommendationList({ state, round, range }: PagePart) {
   const { status, ...query } = toQuery(state)
   const isOfDays = range !== undefined && range.firstDay !== null && status === undefined
   const { data, ...asked } = useQuery(JSON.stringify([query, isOfDays]), round, async (signal) =>
-    isOfDays ? askNow(() => api.recommendations.query(query), signal) : undefined,
+    isOfDays ? askNow(() => api.recommendations.query(query), signal, -1) : undefined,
   )
   const recommendations = isOfDays ? (data?.recommendations ?? []) : []
   if (recommendations.length === 0 && asked.error === undefined) return null

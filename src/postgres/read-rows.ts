@@ -39,10 +39,7 @@ export async function readSnapshot<T>(
     return rows
   }
   try {
-    // Compiling a plan takes longer than these queries do.
-    await run(
-      `begin isolation level repeatable read read only; set local statement_timeout = ${Math.ceil(timeoutMs)}; set local jit = off`,
-    )
+    await run(beginReading(timeoutMs))
     const result = await work(run)
     await run('commit')
     client.release()
@@ -52,6 +49,12 @@ export async function readSnapshot<T>(
     client.release(true)
     throw error
   }
+}
+
+// Compiling a plan takes longer than these queries do, and so does sorting on disk what fits into memory.
+function beginReading(timeoutMs: number): string {
+  const settings = `statement_timeout = ${Math.ceil(timeoutMs)}`
+  return `begin isolation level repeatable read read only; set local ${settings}; set local jit = off; set local work_mem = '32MB'`
 }
 
 const getTypeParser = ((oid: number, format?: 'text') => {

@@ -21,7 +21,7 @@ export type StartedPage = {
 }
 
 /** Builds the page and serves it with the rows of `database`. */
-export async function startPage(database: TestDatabase): Promise<StartedPage> {
+export async function startPage(database: Pick<TestDatabase, 'connectionString' | 'pool'>): Promise<StartedPage> {
   await build({
     configFile: fileURLToPath(new URL('../../src/dashboard/vite.config.ts', import.meta.url)),
     logLevel: 'error',
