@@ -147,10 +147,9 @@ CREATE INDEX idx_user_timestamp ON public.token_usage_logs USING btree (user_ema
 CREATE UNIQUE INDEX token_usage_logs_event_id_key ON public.token_usage_logs USING btree (event_id);
 CREATE INDEX token_usage_logs_timestamp ON public.token_usage_logs USING btree ("timestamp");
 CREATE TRIGGER token_usage_logs_0_delete AFTER DELETE ON token_usage_logs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_lock_user_days();
-CREATE TRIGGER token_usage_logs_0_insert AFTER INSERT ON token_usage_logs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_lock_user_days();
 CREATE TRIGGER token_usage_logs_0_update AFTER UPDATE ON token_usage_logs REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION token_usage_lock_changed_user_days();
 CREATE TRIGGER token_usage_logs_delete AFTER DELETE ON token_usage_logs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('-1');
-CREATE TRIGGER token_usage_logs_insert AFTER INSERT ON token_usage_logs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_rows('1');
+CREATE TRIGGER token_usage_logs_insert AFTER INSERT ON token_usage_logs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION token_usage_count_inserted();
 CREATE TRIGGER token_usage_logs_insert_refuse AFTER INSERT ON token_usage_logs REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION token_usage_refuse_rows();
 CREATE TRIGGER token_usage_logs_truncate AFTER TRUNCATE ON token_usage_logs FOR EACH STATEMENT EXECUTE FUNCTION token_usage_clear_sums();
 CREATE TRIGGER token_usage_logs_update_1_lock AFTER UPDATE ON token_usage_logs REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION token_usage_lock_sums();
@@ -317,6 +316,130 @@ CREATE OR REPLACE FUNCTION public.token_usage_clear_user_days()
 AS $function$
 begin
   delete from token_usage_user_days;
+
+  return null;
+end
+$function$
+-- may be called by: owner=X
+
+CREATE OR REPLACE FUNCTION public.token_usage_count_inserted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+#variable_conflict use_variable
+declare
+  zone constant text := coalesce((select time_zone from token_usage_settings), 'UTC');
+  boundary constant timestamptz := coalesce((select pruned_before from token_usage_settings), '-infinity');
+begin
+  insert into token_usage_user_days as sums (
+    day, user_email,
+    requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
+    cost, input_cost, output_cost, other_cost,
+    unpriced, unknown, aborted, failed,
+    first_at, last_at
+  )
+  select
+    (timestamp at time zone zone)::date,
+    user_email,
+    count(*),
+    coalesce(sum(input_tokens), 0),
+    coalesce(sum(output_tokens), 0),
+    coalesce(sum(cache_read_tokens), 0),
+    coalesce(sum(cache_write_tokens), 0),
+    coalesce(sum(reasoning_tokens), 0),
+    coalesce(sum(nullif(cost_estimate, 'NaN')), 0),
+    coalesce(sum(nullif(input_cost, 'NaN')), 0),
+    coalesce(sum(nullif(output_cost, 'NaN')), 0),
+    coalesce(sum(nullif(other_cost, 'NaN')), 0),
+    count(*) - count(nullif(cost_estimate, 'NaN')),
+    count(*) filter (where usage_source = 'unknown'),
+    count(*) filter (where status = 'aborted'),
+    count(*) filter (where status = 'error'),
+    min(timestamp),
+    max(timestamp)
+  from changed
+  where timestamp >= boundary
+  group by 1, 2
+  order by 1, 2
+  on conflict (day, user_email) do update
+  set
+    requests = sums.requests + excluded.requests,
+    input_tokens = sums.input_tokens + excluded.input_tokens,
+    output_tokens = sums.output_tokens + excluded.output_tokens,
+    cache_read_tokens = sums.cache_read_tokens + excluded.cache_read_tokens,
+    cache_write_tokens = sums.cache_write_tokens + excluded.cache_write_tokens,
+    reasoning_tokens = sums.reasoning_tokens + excluded.reasoning_tokens,
+    cost = sums.cost + excluded.cost,
+    input_cost = sums.input_cost + excluded.input_cost,
+    output_cost = sums.output_cost + excluded.output_cost,
+    other_cost = sums.other_cost + excluded.other_cost,
+    unpriced = sums.unpriced + excluded.unpriced,
+    unknown = sums.unknown + excluded.unknown,
+    aborted = sums.aborted + excluded.aborted,
+    failed = sums.failed + excluded.failed,
+    first_at = least(sums.first_at, excluded.first_at),
+    last_at = greatest(sums.last_at, excluded.last_at);
+
+  -- The triggers of token_usage_daily would count the same calls once more.
+  perform set_config('tokenledger.counting_anew', 'on', true);
+
+  insert into token_usage_daily as sums (
+    day, user_email, provider, model_name, request_type, operation, project,
+    requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
+    cost, input_cost, output_cost, other_cost,
+    unpriced, unknown, aborted, failed,
+    first_at, last_at
+  )
+  select
+    (timestamp at time zone zone)::date,
+    user_email,
+    coalesce(provider, ''),
+    model_name,
+    request_type,
+    coalesce(operation, ''),
+    coalesce(project, ''),
+    count(*),
+    coalesce(sum(input_tokens), 0),
+    coalesce(sum(output_tokens), 0),
+    coalesce(sum(cache_read_tokens), 0),
+    coalesce(sum(cache_write_tokens), 0),
+    coalesce(sum(reasoning_tokens), 0),
+    coalesce(sum(nullif(cost_estimate, 'NaN')), 0),
+    coalesce(sum(nullif(input_cost, 'NaN')), 0),
+    coalesce(sum(nullif(output_cost, 'NaN')), 0),
+    coalesce(sum(nullif(other_cost, 'NaN')), 0),
+    count(*) - count(nullif(cost_estimate, 'NaN')),
+    count(*) filter (where usage_source = 'unknown'),
+    count(*) filter (where status = 'aborted'),
+    count(*) filter (where status = 'error'),
+    min(timestamp),
+    max(timestamp)
+  from changed
+  where timestamp >= boundary
+  group by 1, 2, 3, 4, 5, 6, 7
+  order by 1, 2, 3, 4, 5, 6, 7
+  on conflict (day, user_email, provider, model_name, request_type, operation, project) do update
+  set
+    requests = sums.requests + excluded.requests,
+    input_tokens = sums.input_tokens + excluded.input_tokens,
+    output_tokens = sums.output_tokens + excluded.output_tokens,
+    cache_read_tokens = sums.cache_read_tokens + excluded.cache_read_tokens,
+    cache_write_tokens = sums.cache_write_tokens + excluded.cache_write_tokens,
+    reasoning_tokens = sums.reasoning_tokens + excluded.reasoning_tokens,
+    cost = sums.cost + excluded.cost,
+    input_cost = sums.input_cost + excluded.input_cost,
+    output_cost = sums.output_cost + excluded.output_cost,
+    other_cost = sums.other_cost + excluded.other_cost,
+    unpriced = sums.unpriced + excluded.unpriced,
+    unknown = sums.unknown + excluded.unknown,
+    aborted = sums.aborted + excluded.aborted,
+    failed = sums.failed + excluded.failed,
+    first_at = least(sums.first_at, excluded.first_at),
+    last_at = greatest(sums.last_at, excluded.last_at);
+
+  perform set_config('tokenledger.counting_anew', 'off', true);
 
   return null;
 end
@@ -1076,6 +1199,7 @@ comment on view column public.token_usage_by_model.unknown is 'Number of calls w
 comment on view column public.token_usage_by_model.unpriced is 'Number of calls without a cost.';
 comment on function public.token_usage_clear_sums() is 'Empties token_usage_daily with its table.';
 comment on function public.token_usage_clear_user_days() is 'Empties token_usage_user_days with its table.';
+comment on function public.token_usage_count_inserted() is 'Adds the rows of one insert to token_usage_user_days and token_usage_daily.';
 comment on function public.token_usage_count_rows() is 'Adds the rows of one statement to token_usage_daily, or takes them away; its argument says which.';
 comment on function public.token_usage_count_user_days() is 'Adds rows of token_usage_daily to token_usage_user_days, or takes them away; its argument says which.';
 comment on table public.token_usage_daily is 'Sums of token_usage_logs by day, kept by its triggers whoever writes. Not to be written by hand.';

@@ -110,7 +110,7 @@ test('writers of many and of few sums never wait for each other in a circle', as
   )
 
   expect(await findDailySumsDifferences(database)).toEqual([])
-})
+}, 60_000)
 
 test("a delete that waits for a writer of the same sums keeps that writer's first and last call", async () => {
   const [early, late] = [await database.pool.connect(), await database.pool.connect()]
