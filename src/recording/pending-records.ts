@@ -19,6 +19,8 @@ export class PendingRecords implements RecordSource {
   #settledCount = 0
   /** All items before this one have a segment. */
   #firstUnspooled = 0
+  /** All items before this one have a row. */
+  #firstUnmade = 0
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
@@ -54,6 +56,14 @@ export class PendingRecords implements RecordSource {
     return this.#items.slice(0, count).map(recordOf)
   }
 
+  /** Makes rows of the oldest records that have none, `count` at most. False where there is nothing left to make. */
+  makeRows(count: number): boolean {
+    const end = Math.min(this.#firstUnmade + count, this.#items.length)
+    for (const item of this.#items.slice(this.#firstUnmade, end)) recordOf(item)
+    this.#firstUnmade = end
+    return end < this.#items.length
+  }
+
   settle(count: number): DraftRecord[] {
     const settled = this.#items.splice(0, count)
     for (const { draft, segment } of settled) {
@@ -62,12 +72,14 @@ export class PendingRecords implements RecordSource {
     }
     this.#settledCount += settled.length
     this.#firstUnspooled = Math.max(0, this.#firstUnspooled - settled.length)
+    this.#firstUnmade = Math.max(0, this.#firstUnmade - settled.length)
     return settled.map(({ draft }) => draft)
   }
 
   defer(count: number): void {
     this.#items.push(...this.#items.splice(0, count))
     this.#firstUnspooled = 0
+    this.#firstUnmade = 0
   }
 
   /** The oldest records that have no copy on disk, `count` at most. */
@@ -93,6 +105,7 @@ export class PendingRecords implements RecordSource {
     this.#bytes = 0
     this.#settledCount += all.length
     this.#firstUnspooled = 0
+    this.#firstUnmade = 0
     return all.filter(({ segment }) => segment === undefined).map(({ draft }) => draft)
   }
 }

@@ -109,8 +109,9 @@ function textOf(value: unknown, maxLength: number): string | null {
 function cleanText(value: string | number | boolean | bigint, maxLength: number): string {
   const text = typeof value === 'string' ? value : String(value)
   const cut = text.length > maxLength ? text.slice(0, maxLength) : text
+  const whole = cut.isWellFormed() ? cut : cut.toWellFormed()
   // replaceAll() would make a tree of pieces that takes many times the memory of the text.
-  const clean = (cut.isWellFormed() ? cut : cut.toWellFormed()).split('\0').join('\ufffd')
+  const clean = whole.includes('\0') ? whole.split('\0').join('\ufffd') : whole
   const maxBytes = maxLength * bytesPerCharacter
   return clean.length * 3 <= maxBytes || Buffer.byteLength(clean) <= maxBytes ? clean : startOf(clean, maxBytes)
 }

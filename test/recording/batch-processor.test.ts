@@ -8,6 +8,7 @@ import { draftRecord } from '../../src/usage/draft-record.js'
 import type { UsageRecord } from '../../src/usage/usage-record.js'
 
 const settings: BatchProcessorSettings = { batchSize: 10, maxBatchSize: 5000, flushIntervalMs: 5000, maxMemoryMb: 32 }
+const tenYearsMs = 315_360_000_000
 const lines: { level: string; message: string }[] = []
 const keepLine = (level: string) => (_fields: object, message: string) => lines.push({ level, message })
 const diagnostics = { info: keepLine('info'), warn: keepLine('warn'), error: keepLine('error') }
@@ -97,6 +98,25 @@ describe('when rows are written', () => {
     expect(before).toBe(0)
     expect(exporter.batches.map((batch) => batch.length)).toEqual([47])
     expect(processor.stats()).toMatchObject({ written: 47, pending: 0 })
+  })
+
+  it('makes the rows of the next batch while the store works on one', async () => {
+    const { exporter, processor, push } = setUp({ batchSize: 1, maxBatchSize: 10 })
+    const acknowledgements: (() => void)[] = []
+    exporter.onExport = () => new Promise((resolve) => acknowledgements.push(resolve))
+
+    push(130)
+    await vi.advanceTimersByTimeAsync(5)
+    vi.setSystemTime(Date.now() + tenYearsMs)
+    const wasWorking = acknowledgements.length
+    exporter.onExport = () => {}
+    acknowledgements[0]?.()
+    await processor.flush()
+
+    expect(wasWorking).toBe(1)
+    const made = exporter.records.map(({ eventId }) => Number.parseInt(eventId.replace('-', '').slice(0, 12), 16))
+    expect(made).toHaveLength(130)
+    expect((made.at(-1) ?? 0) - (made[0] ?? 0)).toBeLessThan(tenYearsMs)
   })
 
   it('asks nothing of the store while nothing is pending', async () => {
