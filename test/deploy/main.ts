@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createDatabaseOn, type TestDatabase } from '../support/test-database.js'
+import { startTestServer } from '../support/test-server.js'
+import { copyTrackedFiles, linkPackages } from './copy-project.js'
+import {
+  adminToken,
+  checkCommands,
+  checkHealth,
+  checkMetrics,
+  checkPage,
+  checkReport,
+  checkSignIn,
+  checkStop,
+  sendRecords,
+} from './deployed-app.js'
+import { type Host, hostEnvironment, readProcfile, run, startWeb, type Web } from './host.js'
+import { findDevelopmentPackages } from './packages.js'
+
+/*
+ * npm run test:deploy
+ *
+ * Goes the whole way of a deploy as a host goes it, on a real PostgreSQL: the tracked files in a directory of their own,
+ * build, prune, release, web, SIGTERM.
+ */
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const directory = mkdtempSync(join(tmpdir(), 'tokenledger-deploy-'))
+// As many as trigger a write.
+const rows = 10
+let web: Web | undefined
+let current = 'the start'
+
+process.once('exit', () => {
+  web?.child.kill('SIGKILL')
+  rmSync(directory, { recursive: true, force: true })
+})
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
+const startedAt = performance.now()
+const result = await runAll().then(
+  () => 'passed',
+  (error) => `failed at ${current}: ${error instanceof Error ? error.message : error}`,
+)
+console.log(`deploy on Node ${process.versions.node}: ${result} (${seconds(startedAt)})`)
+process.exit(result === 'passed' ? 0 : 1)
+
+async function runAll(): Promise<void> {
+  const server = await startTestServer()
+  console.log(server.description)
+  try {
+    const database = await createDatabaseOn(server, { template: 'empty' })
+    const settings = { DATABASE_URL: database.connectionString, TOKENLEDGER_ADMIN_TOKEN: adminToken, PORT: '0' }
+    const host = { directory: join(directory, 'app'), environment: hostEnvironment(settings) }
+    await build(host)
+    const { release = '', web: command = '' } = readProcfile(host.directory)
+    await step(`release: ${release}`, async () => (await run(host, release)).stdout)
+    await serve({ host, command, database })
+    await step('release, once more', async () => {
+      const { stdout } = await run(host, release)
+      assert.match(stdout, /^nothing to do; /)
+      return stdout
+    })
+    await database.drop()
+  } finally {
+    await server.stop()
+  }
+}
+
+async function build(host: Host): Promise<void> {
+  await step('copy the tracked files', () => copyTrackedFiles(root, host.directory))
+  await step('install', async () => {
+    if (linkPackages(join(root, 'node_modules'), join(host.directory, 'node_modules'))) return 'hard links'
+    await run(host, 'npm ci --include=dev')
+    return 'npm ci'
+  })
+  await step('npm run build', async () => {
+    await run(host, 'npm run build')
+  })
+  await step('npm prune --omit=dev', async () => {
+    await run(host, 'npm prune --omit=dev')
+    const left = findDevelopmentPackages(host.directory)
+    assert.deepEqual(
+      left.filter(({ wantedBy }) => wantedBy.length === 0),
+      [],
+    )
+    return left.map(({ name, wantedBy }) => `${name} stays, for ${wantedBy.join(', ')}`).join('; ')
+  })
+}
+
+type Serving = { readonly host: Host; readonly command: string; readonly database: TestDatabase }
+
+async function serve({ host, command, database }: Serving): Promise<void> {
+  const started = await startWeb(host, command)
+  web = started
+  await step('health', () => checkHealth(started))
+  await step('the page', () => checkPage(started))
+  await step('sign in', () => checkSignIn(started))
+  await step('send records', () => sendRecords(started, 'a-model', rows))
+  await step('the report', () => checkReport(started, 'a-model', rows))
+  await step('metrics', () => checkMetrics(started))
+  await step('report, verify and the self-test', () => checkCommands(host, 'a-model', rows))
+  await step('SIGTERM, twice', () => checkStop(started, database))
+}
+
+/** Does one step and prints its line, with the text that it returns. */
+async function step(name: string, work: () => unknown): Promise<void> {
+  current = name
+  const stepStartedAt = performance.now()
+  const detail = await work()
+  console.log(
+    `${name} (${seconds(stepStartedAt)})${typeof detail === 'string' && detail !== '' ? `: ${detail.trim()}` : ''}`,
+  )
+}
+
+function seconds(since: number): string {
+  return `${((performance.now() - since) / 1000).toFixed(1)} s`
+}
