@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createDatabaseOn, type TestDatabase } from '../support/test-database.js'
-import { startTestServer } from '../support/test-server.js'
+import { startTestServer, type TestServer } from '../support/test-server.js'
 import { copyTrackedFiles, linkPackages } from './copy-project.js'
 import {
   adminToken,
@@ -18,13 +18,14 @@ import {
   sendRecords,
 } from './deployed-app.js'
 import { type Host, hostEnvironment, readProcfile, run, startWeb, type Web } from './host.js'
+import { compile, installPackage } from './package-consumer.js'
 import { findDevelopmentPackages } from './packages.js'
 
 /*
  * npm run test:deploy
  *
  * Goes the whole way of a deploy as a host goes it, on a real PostgreSQL: the tracked files in a directory of their own,
- * build, prune, release, web, SIGTERM.
+ * build, prune, release, web, SIGTERM. Then installs the package in an empty project and uses it there.
  */
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -43,7 +44,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 const startedAt = performance.now()
 const result = await runAll().then(
   () => 'passed',
-  (error) => `failed at ${current}: ${error instanceof Error ? error.message : error}`,
+  (error) => {
+    console.error(error instanceof Error ? error.message : error)
+    return `failed at: ${current}`
+  },
 )
 console.log(`deploy on Node ${process.versions.node}: ${result} (${seconds(startedAt)})`)
 process.exit(result === 'passed' ? 0 : 1)
@@ -65,6 +69,7 @@ async function runAll(): Promise<void> {
       return stdout
     })
     await database.drop()
+    await usePackage(host, server)
   } finally {
     await server.stop()
   }
@@ -91,11 +96,29 @@ async function build(host: Host): Promise<void> {
   })
 }
 
+async function usePackage(app: Host, server: TestServer): Promise<void> {
+  const database = await createDatabaseOn(server, { template: 'empty' })
+  const environment = hostEnvironment({ DATABASE_URL: database.connectionString })
+  const consumer = { directory: join(directory, 'consumer'), environment }
+  await step('install the package in an empty project', () => installPackage(app, consumer))
+  await step('compile a program and the snippets of the documents', () => compile(app, consumer))
+  await step('npx tokenledger', async () => {
+    await run(consumer, 'npx tokenledger --help')
+    await run(consumer, 'npx tokenledger migrate')
+  })
+  await step('run the program', async () => {
+    await run(consumer, 'node out/run.js')
+  })
+  await database.drop()
+}
+
 type Serving = { readonly host: Host; readonly command: string; readonly database: TestDatabase }
 
 async function serve({ host, command, database }: Serving): Promise<void> {
-  const started = await startWeb(host, command)
-  web = started
+  await step(`web: ${command}`, async () => {
+    web = await startWeb(host, command)
+  })
+  const started = web as Web
   await step('health', () => checkHealth(started))
   await step('the page', () => checkPage(started))
   await step('sign in', () => checkSignIn(started))
