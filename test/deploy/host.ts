@@ -8,8 +8,6 @@ import { text } from 'node:stream/consumers'
 /** What a host knows of an app: where it is, and its settings. */
 export type Host = { readonly directory: string; readonly environment: Record<string, string> }
 
-export type Finished = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
-
 /** A web process, and where it listens. */
 export type Web = { readonly child: ChildProcess; readonly url: string }
 
@@ -32,18 +30,19 @@ export function readProcfile(directory: string): Record<string, string> {
   return Object.fromEntries(lines.map((line) => line.split(/: (.*)/s)))
 }
 
-/** Runs a command to its end. Throws, with all that it wrote, where it does not exit with 0. */
-export async function run(host: Host, command: string): Promise<Finished> {
+/** Runs a command to its end and returns its output. Throws, with all that it wrote, where it does not exit with 0. */
+export async function run(host: Host, command: string): Promise<string> {
   const child = start(host, command)
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
   if (code !== 0) throw new Error(`${command} exited with ${code}\n${stdout}${stderr}`)
-  return { code, stdout, stderr }
+  return stdout
 }
 
-/** Starts the web process and waits until it listens. */
+/** Starts the web process and waits until it listens. It ends with this process at the latest. */
 export async function startWeb(host: Host, command: string): Promise<Web> {
   // In the place of the shell, so that signals reach it.
   const child = start(host, `exec ${command}`)
+  process.once('exit', () => child.kill('SIGKILL'))
   child.stderr.pipe(process.stderr)
   const lines: string[] = []
   for await (const line of createInterface({ input: child.stdout })) {

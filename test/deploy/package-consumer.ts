@@ -1,6 +1,6 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { linkPackages } from './copy-project.js'
+import { copyPackages } from './copy-project.js'
 import { type Host, run } from './host.js'
 import { readManifest } from './packages.js'
 
@@ -19,18 +19,19 @@ export async function installPackage(app: Host, consumer: Host): Promise<string>
   writeFileSync(join(consumer.directory, 'package.json'), JSON.stringify(manifest))
   // Built a moment ago, and without development dependencies it cannot be built again.
   await run(app, `npm pack --ignore-scripts --pack-destination ${consumer.directory}`)
-  const isLinked = linkPackages(modules, join(consumer.directory, 'node_modules'))
+  copyPackages(modules, join(consumer.directory, 'node_modules'))
   const [archive] = readdirSync(consumer.directory).filter((name) => name.endsWith('.tgz'))
-  await run(consumer, `npm install ${isLinked ? '--offline' : ''} ./${archive}`)
-  return `${archive}, ${isLinked ? 'offline' : 'from the registry'}`
+  await run(consumer, `npm install --offline ./${archive}`)
+  return String(archive)
 }
 
 /** Compiles a program, and each snippet of the documents that needs no other package, as a strict project does. */
 export async function compile(app: Host, consumer: Host): Promise<string> {
   const snippets = [join(app.directory, 'README.md'), ...documents(app)].flatMap(readSnippets)
-  for (const { name, text } of snippets) writeFileSync(join(consumer.directory, `${name}.ts`), text)
+  const [compiled, others] = [snippets.filter(needsNothing), snippets.filter((snippet) => !needsNothing(snippet))]
+  for (const { name, text } of compiled) writeFileSync(join(consumer.directory, `${name}.ts`), text)
   await run(consumer, 'node_modules/.bin/tsc')
-  return `${snippets.length} snippets`
+  return `${compiled.length} snippets; not ${others.map(({ name }) => name)}, for want of prom-client`
 }
 
 function documents({ directory }: Host): string[] {
@@ -40,10 +41,14 @@ function documents({ directory }: Host): string[] {
     .map((name) => join(docs, name))
 }
 
-function readSnippets(path: string): { readonly name: string; readonly text: string }[] {
+type Snippet = { readonly name: string; readonly text: string }
+
+function needsNothing({ text }: Snippet): boolean {
+  return !text.includes("from 'prom-client'")
+}
+
+function readSnippets(path: string): Snippet[] {
   const blocks = [...readFileSync(path, 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(([, text = '']) => text)
   // A file without an import or an export would share its names with all others.
-  return blocks
-    .filter((text) => !text.includes("from 'prom-client'"))
-    .map((text, index) => ({ name: `${basename(path, '.md')}-${index + 1}`, text: `${text}\nexport {}\n` }))
+  return blocks.map((text, index) => ({ name: `${basename(path, '.md')}-${index + 1}`, text: `${text}\nexport {}\n` }))
 }
