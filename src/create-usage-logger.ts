@@ -3,7 +3,7 @@ import { createCapturingFetch } from './capture/capturing-fetch.js'
 import { createLanguageModelMiddleware, type LanguageModelMiddleware } from './capture/language-model-middleware.js'
 import { trackClient } from './capture/track-client.js'
 import { type Config, type ConfigOptions, readConfig } from './config.js'
-import { createUsageReports, type UsageReports, type UsageReportsOptions } from './create-usage-reports.js'
+import { createUsageReports, type UsageReports } from './create-usage-reports.js'
 import { ConfigurationError, ExportError } from './errors.js'
 import {
   type AnyExpressRequest,
@@ -129,7 +129,7 @@ function withReports(logger: LoggerWithoutReports, options: UsageLoggerOptions):
 function openReports({ databaseUrl, sslMode, password, pool, exporter }: UsageLoggerOptions): UsageReports {
   if (exporter)
     throw new ConfigurationError('Records go to an exporter of yours; there is no database to read them from.')
-  return createUsageReports({ databaseUrl, sslMode, password, pool: pool as UsageReportsOptions['pool'] })
+  return createUsageReports({ databaseUrl, sslMode, password, pool })
 }
 
 type LoggerWithoutReports = Omit<UsageLogger, 'reports'>

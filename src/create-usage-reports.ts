@@ -1,5 +1,4 @@
 import PQueue from 'p-queue'
-import type pg from 'pg'
 import { type Allowance, type Balance, getBalance } from './analytics/balance.js'
 import { compareProviders, getLatencies, type Latencies, type ProviderComparison } from './analytics/latencies.js'
 import { type MonthProjection, projectMonth } from './analytics/month-projection.js'
@@ -22,12 +21,13 @@ import { type ConfigOptions, readConfig } from './config.js'
 import { ConfigurationError, TokenLedgerError } from './errors.js'
 import type { PasswordSource } from './postgres/ask-password.js'
 import { createPool } from './postgres/pool.js'
+import type { UsagePool } from './postgres/usage-exporter.js'
 
 export type UsageReportsOptions = Pick<ConfigOptions, 'databaseUrl' | 'sslMode'> & {
   /** Tells the password of the database user, as for `createUsageLogger`. */
   readonly password?: PasswordSource | undefined
   /** A pool of yours instead of `databaseUrl`; two of its connections are used at a time, and it is never ended. */
-  readonly pool?: pg.Pool | undefined
+  readonly pool?: UsagePool | undefined
   /** Milliseconds after which one query is stopped, 30,000 by default. */
   readonly timeoutMs?: number | undefined
 }
@@ -109,7 +109,7 @@ export function createUsageReports(options: UsageReportsOptions = {}): UsageRepo
   }
 }
 
-function createReportPool({ databaseUrl, sslMode, password }: UsageReportsOptions): pg.Pool {
+function createReportPool({ databaseUrl, sslMode, password }: UsageReportsOptions): UsagePool {
   const config = readConfig({ databaseUrl, sslMode })
   if (!config.databaseUrl) throw new ConfigurationError('DATABASE_URL is not set. Set it, or pass databaseUrl or pool.')
   return createPool({

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
-import type pg from 'pg'
 import type { z } from 'zod'
 import { TokenLedgerError } from '../errors.js'
 import { type ReadQuery, readSnapshot } from '../postgres/read-rows.js'
+import type { UsagePool } from '../postgres/usage-exporter.js'
 import { type UsageQuery, usageQuerySchema } from './usage-query.js'
 import type { UsageRange } from './usage-sums.js'
 
 /** Where reports are read from. The pool should be a small one of its own, so that the logger never waits for a report. */
 export type UsageReader = {
-  readonly pool: pg.Pool
+  readonly pool: UsagePool
   /** Milliseconds that one query may take. */
   readonly timeoutMs: number
 }

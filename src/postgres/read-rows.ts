@@ -1,4 +1,5 @@
 import pg from 'pg'
+import type { UsagePool } from './usage-exporter.js'
 
 export type ReadRequest = {
   readonly sql: string
@@ -18,7 +19,7 @@ const { builtins } = pg.types
  * Reads rows ready for JSON in a read-only transaction, also through a transaction-mode pgbouncer. A `bigint` or `numeric`
  * is a number where a number holds it exactly, else a string, and null where it is not a number at all; a date is text.
  */
-export function readRows(pool: pg.Pool, { sql, timeoutMs }: ReadRequest): Promise<JsonRow[]> {
+export function readRows(pool: UsagePool, { sql, timeoutMs }: ReadRequest): Promise<JsonRow[]> {
   return readSnapshot(pool, timeoutMs, (read) => read(sql))
 }
 
@@ -27,7 +28,7 @@ export function readRows(pool: pg.Pool, { sql, timeoutMs }: ReadRequest): Promis
  * `timeoutMs` is for each of them.
  */
 export async function readSnapshot<T>(
-  pool: pg.Pool,
+  pool: UsagePool,
   timeoutMs: number,
   work: (read: ReadQuery) => Promise<T>,
 ): Promise<T> {
@@ -35,8 +36,8 @@ export async function readSnapshot<T>(
   const run: ReadQuery = async (text, values) => {
     // The driver takes a time limit for one query, its types know it for a whole pool only.
     const query = { text, values: values && [...values], types: { getTypeParser }, query_timeout: timeoutMs + 1000 }
-    const { rows } = await client.query<JsonRow>(query)
-    return rows
+    const { rows } = await client.query(query)
+    return rows as JsonRow[]
   }
   try {
     await run(beginReading(timeoutMs))

@@ -39,7 +39,7 @@ export interface UsagePool {
 
 /** The part of a `pg.PoolClient` that is used here. */
 export interface UsageClient {
-  query(query: { readonly text: string; readonly values?: unknown[] }): Promise<unknown>
+  query(query: { readonly text: string; readonly values?: unknown[] }): Promise<{ readonly rows: unknown[] }>
   release(destroy?: boolean): void
   on(event: 'error', listener: () => void): unknown
   off(event: 'error', listener: () => void): unknown

@@ -32,8 +32,6 @@ export type AppParts = {
   readonly reports: UsageReports
   readonly tokens: ViewerTokens
   readonly logger: DiagnosticLogger
-  /** Proxies before the app that tell who asks and how: one on Heroku. */
-  readonly trustedProxies: number
 }
 
 const reportNames = ['daily-usage-per-user', 'most-used-models', 'user-activity-summary'] as const
@@ -42,11 +40,10 @@ const healthTimeoutMs = 2000
 
 /** The web process's Express app. Listens to nothing yet. */
 export function createApp(parts: AppParts): Express {
-  const { usage, tokenDigests, clients, read, readHealth, reports, tokens, logger, trustedProxies } = parts
+  const { usage, tokenDigests, clients, read, readHealth, reports, tokens, logger } = parts
   const findViewer = (request: Request) => findRequestViewer(tokens, request)
   const app = express()
   app.disable('x-powered-by')
-  app.set('trust proxy', trustedProxies)
   app.get('/health', noStore, healthCheck(readHealth))
   app.get('/metrics', noStore, requireAdmin(tokens), createMetricsHandler(usage))
   app.use(

@@ -57,7 +57,6 @@ async function serve(): Promise<void> {
     usage,
     clients: await openModelClients(usage, serverConfig, logger),
     logger,
-    trustedProxies: config.sslEnvironment.isHeroku ? 1 : 0,
   })
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000 }, app)
   const retention = createRetention(pool, serverConfig)

@@ -45,8 +45,8 @@ function setCookie(request: Request, response: Response, session: { token: strin
   response.cookie(cookieName, session.token, {
     httpOnly: true,
     sameSite: 'strict',
-    // Whoever forges that header makes nothing but their own cookie stricter.
-    secure: request.secure || request.get('X-Forwarded-Proto') === 'https',
+    // As the outermost proxy saw it. Whoever forges that header makes nothing but their own cookie stricter.
+    secure: /^https\b/.test(request.get('X-Forwarded-Proto') ?? ''),
     path: '/',
     expires: new Date(session.expiresAt),
   })

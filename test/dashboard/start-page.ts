@@ -37,7 +37,6 @@ export async function startPage(database: Pick<TestDatabase, 'connectionString' 
     reports,
     tokens,
     logger,
-    trustedProxies: 0,
   })
   const server = createServer(app).listen(0, '127.0.0.1')
   await once(server, 'listening')

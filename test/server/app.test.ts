@@ -197,7 +197,6 @@ const defaultParts: Omit<AppParts, 'logger'> = {
   tokens: createViewerTokens(digest),
   tokenDigests: [digest],
   clients: {},
-  trustedProxies: 0,
 }
 
 async function start(parts: Partial<AppParts> = {}) {

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { readConfig, readServerConfig } from '../../src/config.js'
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
@@ -8,12 +9,7 @@ const exists = (path: string) => existsSync(new URL(`../../${path}`, import.meta
 describe('the deploy files', () => {
   it('start what the build makes', () => {
     const { rootDir, outDir } = JSON.parse(read('tsconfig.build.json')).compilerOptions
-    const processes = Object.fromEntries(
-      read('Procfile')
-        .trim()
-        .split('\n')
-        .map((line) => line.split(': ')),
-    )
+    const processes = readProcfile()
 
     const sources = Object.values<string>(processes).map((command) => {
       const [, output] = /^node (\S+\.js)/.exec(command) ?? []
@@ -44,6 +40,46 @@ describe('the deploy files', () => {
     expect(env.TOKENLEDGER_ADMIN_TOKEN).toMatchObject({ generator: 'secret' })
   })
 })
+
+describe('render.yaml', () => {
+  const { services, databases } = parse(read('render.yaml'))
+  const [service] = services as [Record<string, unknown> & { envVars: { key: string }[] }]
+
+  it('runs what the Procfile runs', () => {
+    const { release, web } = readProcfile()
+
+    expect(service).toMatchObject({ type: 'web', runtime: 'node', preDeployCommand: release, startCommand: web })
+    expect(service.healthCheckPath).toBe('/')
+    expect(service.buildCommand).toBe('npm ci --include=dev && npm run build && npm prune --omit=dev')
+  })
+
+  // https://render.com/docs/blueprint-spec
+  it('has no field that its specification does not name', () => {
+    const ofService = ['type', 'name', 'runtime', 'buildCommand', 'preDeployCommand', 'startCommand', 'healthCheckPath']
+
+    expect(Object.keys(parse(read('render.yaml')))).toEqual(['services', 'databases'])
+    expect(Object.keys(service)).toEqual([...ofService, 'envVars'])
+    expect(databases).toEqual([{ name: 'tokenledger-db', ipAllowList: [] }])
+  })
+
+  it('sets the database, a token, and a version of Node that the package takes', () => {
+    const fromDatabase = { name: databases[0].name, property: 'connectionString' }
+    const [, least] = /^>=(\d+)/.exec(JSON.parse(read('package.json')).engines.node) ?? []
+    const [node, ...settings] = service.envVars as [{ key: string; value?: string }, ...{ key: string }[]]
+
+    expect(node).toEqual({ key: 'NODE_VERSION', value: expect.stringMatching(/^\d+$/) })
+    expect(Number(node.value)).toBeGreaterThanOrEqual(Number(least))
+    expect(settings).toEqual([
+      { key: 'DATABASE_URL', fromDatabase },
+      { key: 'TOKENLEDGER_ADMIN_TOKEN', generateValue: true },
+    ])
+  })
+})
+
+function readProcfile(): Record<string, string> {
+  const lines = read('Procfile').trim().split('\n')
+  return Object.fromEntries(lines.map((line) => line.split(': ')))
+}
 
 function variablesRead(): Set<string> {
   const names = new Set<string>()
