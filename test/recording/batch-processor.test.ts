@@ -106,7 +106,7 @@ describe('when rows are written', () => {
     exporter.onExport = () => new Promise((resolve) => acknowledgements.push(resolve))
 
     push(130)
-    await vi.advanceTimersByTimeAsync(5)
+    for (let turn = 0; turn < 20; turn++) await vi.advanceTimersByTimeAsync(1)
     vi.setSystemTime(Date.now() + tenYearsMs)
     const wasWorking = acknowledgements.length
     exporter.onExport = () => {}
@@ -116,7 +116,7 @@ describe('when rows are written', () => {
     expect(wasWorking).toBe(1)
     const made = exporter.records.map(({ eventId }) => Number.parseInt(eventId.replace('-', '').slice(0, 12), 16))
     expect(made).toHaveLength(130)
-    expect((made.at(-1) ?? 0) - (made[0] ?? 0)).toBeLessThan(tenYearsMs)
+    expect((made.at(-1) ?? 0) - (made[0] ?? 0)).toBeLessThan(tenYearsMs / 2)
   })
 
   it('asks nothing of the store while nothing is pending', async () => {
