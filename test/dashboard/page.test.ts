@@ -502,7 +502,16 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   })
 
   it('prints on white what is shown, and nothing to click on, as wide as the paper', async () => {
-    const page = await openPage(adminToken, { search: '?operation=answer', colorScheme: 'dark', isAlone: true })
+    const page = await openPage(undefined, { colorScheme: 'dark' })
+    // For paper, which is narrower than the screen, no script draws anew.
+    await page.addInitScript(() => {
+      window.ResizeObserver = class {
+        observe() {}
+        unobserve() {}
+        disconnect() {}
+      }
+    })
+    await signIn(page, adminToken, '?operation=answer')
     await readiness(page)
 
     await page.emulateMedia({ media: 'print' })
