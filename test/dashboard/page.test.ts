@@ -237,7 +237,11 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   it('says once that the server is away and what is shown is old, and goes on when it is back', async () => {
     const mounted = await mountPage(database)
     const page = await openPage(undefined, { isAlone: true })
+    await page.route(/viewer/, (route) => route.abort())
     await page.goto(`${mounted.url}/?user=user-2@example.com`)
+    await page.getByText('The server does not answer').waitFor()
+    await page.unroute(/viewer/)
+    await page.clock.runFor(31_000)
     await readiness(page)
     const [requests, rows] = [await cardOf(page, 'Requests'), await rowsOf(page, 'Cost')]
 
@@ -511,7 +515,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
         disconnect() {}
       }
     })
-    await signIn(page, adminToken, '?operation=answer')
+    await signIn(page, adminToken, '?project=payloads')
     await readiness(page)
 
     await page.emulateMedia({ media: 'print' })
@@ -522,7 +526,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
       return [backgroundColor, color]
     })
     expect(colours).toEqual(['rgb(255, 255, 255)', 'rgb(27, 29, 27)'])
-    expect(await page.locator('.range').innerText()).toMatch(/to today \(UTC\), operation answer$/)
+    expect(await page.locator('.range').innerText()).toMatch(/to today \(UTC\), project payloads$/)
     for (const name of ['Sign out', 'Add', 'Show more'])
       expect(await page.getByRole('button', { name, includeHidden: true }).isVisible()).toBe(false)
     expect(await page.getByLabel('What is shown').isVisible()).toBe(false)
