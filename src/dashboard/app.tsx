@@ -77,10 +77,7 @@ function Usage({ viewer, round, askAgain, askWho }: UsageProps) {
         <Problem
           {...asked}
           retry={askAgain}
-          old={
-            totals &&
-            `What is shown is of ${formatTime(totals.answeredAt, undefined)}; new figures are asked for by themselves.`
-          }
+          old={totals && `What is shown is of ${formatTime(totals.answeredAt, undefined)}, until there is an answer.`}
         />
         {totals?.totals.requests === 0 ? (
           <NoCallsYet state={state} />

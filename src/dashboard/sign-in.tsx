@@ -29,11 +29,11 @@ export function SignIn({ hasEnded, onSignedIn }: SignInProps) {
         </label>
         <button type="submit">Sign in</button>
       </form>
+      <p role="alert">{message}</p>
       <p>
         The admin token is TOKENLEDGER_ADMIN_TOKEN, or was printed at the first start. Users get one from an admin:{' '}
         <code>tokenledger user-token --user ann@example.com</code>
       </p>
-      <p role="alert">{message}</p>
     </main>
   )
 }
