@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { type Answers, api, askNow, isSignInWanted } from './api.js'
 import { CallList } from './call-list.js'
 import { Cards } from './cards.js'
@@ -29,15 +29,29 @@ const refreshMs = 30_000
 /** The page: who looks at it is asked first, and again with the figures. */
 export function App() {
   const [round, askAgain] = useRounds(refreshMs)
-  const { data: viewer, ...asked } = useQuery('viewer', round, (signal) => askNow(() => api.viewer.query(), signal, 3))
-  if (isSignInWanted(asked.error)) return <SignIn hasEnded={viewer !== undefined} onSignedIn={asked.retry} />
-  if (viewer)
-    return <Usage key={JSON.stringify(viewer)} viewer={viewer} round={round} askAgain={askAgain} askWho={asked.retry} />
+  const { data: who, ...asked } = useQuery('viewer', round, (signal) => askNow(findViewer, signal, 3))
+  const wasKnown = useRef(false)
+  if (who?.viewer) {
+    wasKnown.current = true
+    const key = JSON.stringify(who.viewer)
+    return <Usage key={key} viewer={who.viewer} round={round} askAgain={askAgain} askWho={asked.retry} />
+  }
+  if (who) return <SignIn hasEnded={wasKnown.current} onSignedIn={asked.retry} />
   return (
     <main class="state" aria-busy={asked.isLoading}>
       <Problem {...asked} />
     </main>
   )
+}
+
+/** Who looks. That it is nobody is an answer as well: one that stays when the next fails. */
+async function findViewer(): Promise<{ readonly viewer: Answers['viewer'] | undefined }> {
+  try {
+    return { viewer: await api.viewer.query() }
+  } catch (error) {
+    if (isSignInWanted(error)) return { viewer: undefined }
+    throw error
+  }
 }
 
 type UsageProps = {

@@ -12,7 +12,7 @@ export type ProblemProps = Omit<QueryState<unknown>, 'data'> & {
 /** Says in place of a part of the page why it is not there, or not new, and asks for it again on demand. */
 export function Problem({ error, retry, isLoading, old }: ProblemProps) {
   if (error === undefined) return null
-  const reason = explain(error)
+  const reason = explain(error).replace(/\.$/, '')
   return (
     <div class={old === undefined ? 'problem' : 'problem old'} role="alert">
       <p>

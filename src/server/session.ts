@@ -8,7 +8,8 @@ const sessionMs = 12 * 60 * 60 * 1000
 export function findRequestViewer(tokens: ViewerTokens, request: Request): Viewer | undefined {
   const bearer = findBearerToken(request)
   if (bearer !== undefined) return tokens.read(bearer)?.viewer
-  const known = tokens.read(findCookie(request) ?? '')
+  const cookie = findCookie(request)
+  const known = cookie === undefined ? undefined : tokens.read(cookie)
   return known && { ...known.viewer, hasSession: true }
 }
 
