@@ -12,8 +12,8 @@ import { findChromium, launchChromium } from '../test/support/chromium.js'
 
 /** How each picture of `docs/images` looks at the page. */
 const pictures: Readonly<Record<string, BrowserContextOptions>> = {
-  light: { viewport: { width: 1280, height: 1120 } },
-  dark: { viewport: { width: 1280, height: 1120 }, colorScheme: 'dark' },
+  light: { viewport: { width: 1280, height: 978 } },
+  dark: { viewport: { width: 1280, height: 978 }, colorScheme: 'dark' },
   phone: { viewport: { width: 375, height: 812 }, deviceScaleFactor: 2 },
 }
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -68,6 +68,7 @@ async function takePicture(browser: Browser, { name, options, url }: Picture): P
   await page.request.post(`${url}/api/session`, { data: { token } })
   await page.goto(`${url}/`)
   await page.getByRole('region', { name: 'Providers' }).getByRole('table').waitFor()
+  await page.getByRole('region', { name: 'Recommendations' }).getByRole('listitem').first().waitFor()
   await page.screenshot({ path: fromHere(`../docs/images/${name}.png`) })
   await context.close()
   console.error(`docs/images/${name}.png`)

@@ -6,7 +6,7 @@ import { FilterButton } from './filter-button.js'
 import { formatCount, formatMs, formatTime, formatUsd } from './format.js'
 import type { PagePart } from './page-part.js'
 import { toQuery, zoneOf } from './page-state.js'
-import { Problem } from './problem.js'
+import { olderFigures, Problem } from './problem.js'
 import { type Column, UsageTable } from './usage-table.js'
 import { useQuery } from './use-query.js'
 
@@ -45,7 +45,7 @@ export function CallList({ state, round, range, addFilter, isAdmin }: PagePart) 
         <h2>Calls</h2>
         <ExportLinks state={state} />
       </div>
-      <Problem {...asked} />
+      <Problem {...asked} old={data && olderFigures} />
       {data && (
         <UsageTable
           caption="Single calls, the latest first"

@@ -16,21 +16,33 @@ export function Cards({ totals, isLoading, ...shown }: CardsProps) {
   const change = totals?.change
   return (
     <dl class="cards" aria-busy={isLoading}>
-      <Card name="Cost" figure={sums && formatUsd(sums.costUsd)} change={change?.costUsd}>
-        {sums && sums.unpriced > 0 && `${formatCount(sums.unpriced)} unpriced`}
-      </Card>
+      <Card
+        name="Cost"
+        figure={sums && formatUsd(sums.costUsd)}
+        change={change?.costUsd}
+        notes={[sums && sums.unpriced > 0 && `${formatCount(sums.unpriced)} unpriced`]}
+      />
       <MonthCard {...shown} />
-      <Card name="Requests" figure={sums && formatCount(sums.requests)} change={change?.requests}>
-        {sums && sums.unknown > 0 && `${formatCount(sums.unknown)} of unknown size`}
-      </Card>
+      <Card
+        name="Requests"
+        figure={sums && formatCount(sums.requests)}
+        change={change?.requests}
+        notes={[sums && sums.unknown > 0 && `${formatCount(sums.unknown)} of unknown size`]}
+      />
       <Card name="Input tokens" figure={sums && formatShortCount(sums.inputTokens)} change={change?.inputTokens} />
       <Card name="Output tokens" figure={sums && formatShortCount(sums.outputTokens)} change={change?.outputTokens} />
-      <Card name="From cache" figure={sums && formatShortCount(sums.cacheReadTokens)} change={change?.cacheReadTokens}>
-        {sums && sums.cacheHitRate !== null && `${formatShare(sums.cacheHitRate)} of input`}
-      </Card>
-      <Card name="Errors" figure={sums && formatShare(sums.errorRate)} change={change?.failed}>
-        {sums && `${formatCount(sums.failed)} failed, ${formatCount(sums.aborted)} broken off`}
-      </Card>
+      <Card
+        name="From cache"
+        figure={sums && formatShortCount(sums.cacheReadTokens)}
+        change={change?.cacheReadTokens}
+        notes={[sums && sums.cacheHitRate !== null && `${formatShare(sums.cacheHitRate)} of input`]}
+      />
+      <Card
+        name="Errors"
+        figure={sums && formatShare(sums.errorRate)}
+        change={change?.failed}
+        notes={sums && [`${formatCount(sums.failed)} failed`, `${formatCount(sums.aborted)} broken off`]}
+      />
       <LatencyCard {...shown} />
     </dl>
   )
@@ -38,14 +50,18 @@ export function Cards({ totals, isLoading, ...shown }: CardsProps) {
 
 function MonthCard({ state, round }: PagePart) {
   const { since: _since, until: _until, status: _status, ...query } = toQuery(state)
-  const { data } = useQuery(JSON.stringify(query), round, (signal) =>
+  const { data, error } = useQuery(JSON.stringify(query), round, (signal) =>
     askNow(() => api.monthProjection.query(query), signal),
   )
   const figure = data && (data.projectedCostUsd === null ? '-' : formatUsd(data.projectedCostUsd))
   return (
-    <Card name="Month, projected" figure={figure} change={undefined}>
-      {data && `${formatUsd(data.costUsd)} so far, ${data.daysLeft} days left`}
-    </Card>
+    <Card
+      name="Month, projected"
+      figure={figure ?? (error === undefined ? undefined : notKnown)}
+      notes={
+        data && [`${formatUsd(data.costUsd)} so far`, `${data.daysLeft} ${data.daysLeft === 1 ? 'day' : 'days'} left`]
+      }
+    />
   )
 }
 
@@ -55,11 +71,13 @@ function LatencyCard({ state, round }: PagePart) {
   const { data, error } = useQuery(JSON.stringify(query), round, (signal) =>
     askLast(() => api.latencies.query(query), signal),
   )
-  const figure = error === undefined ? data && formatMs(data.groups[0]?.durationMs?.p95 ?? null) : 'not known'
+  const figure = data && formatMs(data.groups[0]?.durationMs?.p95 ?? null)
   return (
-    <Card name="95 % within" figure={figure} change={undefined}>
-      {daysRead(state)}
-    </Card>
+    <Card
+      name="95 % within"
+      figure={figure ?? (error === undefined ? undefined : notKnown)}
+      notes={[daysRead(state)]}
+    />
   )
 }
 
@@ -67,20 +85,27 @@ type CardProps = {
   readonly name: string
   /** Undefined while it is not known yet. */
   readonly figure: string | undefined
-  readonly change: number | null | undefined
-  readonly children?: string | false | undefined
+  readonly change?: number | null | undefined
+  /** The last has a line of its own. */
+  readonly notes?: readonly (string | false | undefined)[] | undefined
 }
 
-function Card({ name, figure, change, children }: CardProps) {
+const notKnown = 'not known'
+
+function Card({ name, figure, change, notes = [] }: CardProps) {
   const changed = formatChange(change ?? null)
+  const beside = notes.slice(0, -1).filter(Boolean).join(' · ')
   return (
     <div class="card">
       <dt>{name}</dt>
       <dd class={figure === undefined ? 'figure waiting' : 'figure'}>{figure ?? '…'}</dd>
       <dd class="note">
-        {changed && <span title="against the period of the same length before">{changed}</span>}
-        {changed && children && ' · '}
-        {children}
+        <p>
+          {changed && <span title="against the period of the same length before">{changed}</span>}
+          {changed && beside && ' · '}
+          {beside}
+        </p>
+        <p>{notes.at(-1)}</p>
       </dd>
     </div>
   )

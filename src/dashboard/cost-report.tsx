@@ -4,7 +4,7 @@ import { FilterButton } from './filter-button.js'
 import { formatCount, formatGroup, formatShare, formatShortCount, formatUsd } from './format.js'
 import type { PagePart } from './page-part.js'
 import { choosePeriod, type Dimension, dimensionNames, dimensions, toQuery, zoneOf } from './page-state.js'
-import { Problem } from './problem.js'
+import { olderFigures, Problem } from './problem.js'
 import { StackedChart } from './stacked-chart.js'
 import { type Column, UsageTable } from './usage-table.js'
 import { useQuery } from './use-query.js'
@@ -54,9 +54,14 @@ function CostChart({ state, by, round }: GroupedPart) {
   const costs = stackByGroup(points, periods, { nameOf: formatGroup, figureOf: ({ costUsd }) => Number(costUsd ?? 0) })
   return (
     <div aria-busy={asked.isLoading}>
-      <Problem {...asked} />
+      <Problem {...asked} old={data && olderFigures} />
       {(data || asked.error === undefined) && (
-        <StackedChart title="Cost over time" data={costs} format={formatUsd} timeZone={zoneOf(state, data?.range)} />
+        <StackedChart
+          title="Cost over time"
+          data={data && costs}
+          format={formatUsd}
+          timeZone={zoneOf(state, data?.range)}
+        />
       )}
     </div>
   )
@@ -69,7 +74,7 @@ function GroupTable({ state, by, round, addFilter }: GroupedPart & Pick<PagePart
   )
   return (
     <div class="table-place" aria-busy={asked.isLoading}>
-      <Problem {...asked} />
+      <Problem {...asked} old={data && olderFigures} />
       {data && (
         <UsageTable
           key={data.by}

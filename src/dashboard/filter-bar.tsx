@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks'
+import { NameField } from './name-field.js'
 import { dimensionNames, type FilterName, filterNames, initialState, type PageState, statuses } from './page-state.js'
 
 export type FilterBarProps = {
@@ -32,6 +33,7 @@ export function FilterBar({ state, change, canChooseUser, timeZone }: FilterBarP
       <label>
         Times
         <select
+          class="zone"
           value={state.zone}
           onChange={(event) => change({ zone: event.currentTarget.value === 'local' ? 'local' : 'reporting' })}
         >
@@ -39,7 +41,11 @@ export function FilterBar({ state, change, canChooseUser, timeZone }: FilterBarP
           <option value="local">this browser's</option>
         </select>
       </label>
-      <AddFilter names={names} add={(name, value) => change({ filters: { ...state.filters, [name]: value } })} />
+      <AddFilter
+        state={state}
+        names={names}
+        add={(name, value) => change({ filters: { ...state.filters, [name]: value } })}
+      />
       <ActiveFilters state={state} change={change} />
     </form>
   )
@@ -82,13 +88,12 @@ function DayField({
   )
 }
 
-function AddFilter({
-  names,
-  add,
-}: {
+type AddFilterProps = Pick<FilterBarProps, 'state'> & {
   readonly names: readonly FilterName[]
   readonly add: (name: FilterName, value: string) => void
-}) {
+}
+
+function AddFilter({ state, names, add }: AddFilterProps) {
   const [name, setName] = useState<FilterName>('model')
   const [value, setValue] = useState('')
   const submit = () => {
@@ -119,14 +124,7 @@ function AddFilter({
           ))}
         </select>
       ) : (
-        <input
-          aria-label="is"
-          placeholder="is exactly"
-          maxLength={320}
-          value={value}
-          onInput={(event) => setValue(event.currentTarget.value)}
-          onKeyDown={(event) => event.key === 'Enter' && submit()}
-        />
+        <NameField state={state} by={name} value={value} change={setValue} submit={submit} />
       )}
       <button type="button" onClick={submit}>
         Add

@@ -1,8 +1,11 @@
 const locale = 'en-US'
 const wholeNumber = new Intl.NumberFormat(locale)
 const shortNumber = new Intl.NumberFormat(locale, { notation: 'compact', maximumFractionDigits: 1 })
-const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 })
+const percent = new Intl.NumberFormat(locale, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 })
+const seconds = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 })
 const change = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 0, signDisplay: 'exceptZero' })
+
+const mostChange = 9
 
 /** What stands where nobody knows a figure. */
 export const unknownFigure = 'unknown'
@@ -39,15 +42,16 @@ export function formatShare(share: number | null): string {
   return share === null ? '-' : percent.format(share)
 }
 
-/** `+12%`; undefined for null. */
+/** `+12%`; undefined for null. Against next to nothing everything is a lot: from ten times on it is `over +900%`. */
 export function formatChange(share: number | null): string | undefined {
-  return share === null ? undefined : change.format(share)
+  if (share === null) return undefined
+  return share > mostChange ? `over ${change.format(mostChange)}` : change.format(share)
 }
 
-/** `850 ms`, `12.3 s`; `-` for null. */
+/** `850 ms`, `12.0 s`; `-` for null. */
 export function formatMs(ms: number | null): string {
   if (ms === null) return '-'
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${wholeNumber.format(Math.round(ms / 100) / 10)} s`
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${seconds.format(ms / 1000)} s`
 }
 
 /** A time in a zone: `2026-03-01 12:34:56`. The browser's own zone for undefined. */

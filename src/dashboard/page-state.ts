@@ -76,6 +76,11 @@ export function toQuery({ since, until, filters }: PageState) {
   return { since, until, ...names, status: statuses.find((known) => known === status) }
 }
 
+/** Whether the range is one of days, as recommendations need it; the server refuses what is neither a day nor a duration. */
+export function isOfWholeDays({ since, until }: PageState): boolean {
+  return [since, until ?? since].every((time) => /^(\d+[dw]|\d{4}-\d\d-\d\d)$/.test(time))
+}
+
 /** The same for what reads every row: of a range without an end the last seven days at most. */
 export function toLatencyQuery(state: PageState, now = new Date()) {
   return { ...toQuery(state), ...(isCut(state, now) ? { since: `${mostDaysOfRows}d` } : {}) }

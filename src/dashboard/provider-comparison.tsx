@@ -3,7 +3,7 @@ import { FilterButton } from './filter-button.js'
 import { formatCount, formatMs, formatShare, formatUsd } from './format.js'
 import type { PagePart } from './page-part.js'
 import { daysRead, toLatencyQuery } from './page-state.js'
-import { Problem } from './problem.js'
+import { olderFigures, Problem } from './problem.js'
 import { type Column, UsageTable } from './usage-table.js'
 import { useQuery } from './use-query.js'
 
@@ -18,7 +18,7 @@ export function ProviderComparison({ state, round, addFilter }: PagePart) {
   return (
     <section aria-label="Providers" class="table-place" aria-busy={asked.isLoading}>
       <h2>Providers</h2>
-      <Problem {...asked} />
+      <Problem {...asked} old={data && olderFigures} />
       {data && (
         <UsageTable
           caption={['Figures of one call, on average', daysRead(state)].filter(Boolean).join(', ')}

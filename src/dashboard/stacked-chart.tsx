@@ -6,12 +6,14 @@ import { formatPeriod } from './format.js'
 
 export type StackedChartProps = {
   readonly title: string
-  readonly data: ChartData
+  /** Undefined while it is not known yet. */
+  readonly data: ChartData | undefined
   readonly format: (value: number) => string
   /** Hours are shown in; the browser's own for undefined. */
   readonly timeZone: string | undefined
 }
 
+const noData: ChartData = { periods: [], layers: [] }
 const firstWidth = 720
 const height = 220
 const margin = { top: 8, right: 4, bottom: 22, left: 60 }
@@ -19,21 +21,24 @@ const labelWidth = 90
 
 /** Columns of stacked values over time. Arrow keys walk from column to column; the table below a chart says the same in words. */
 export function StackedChart({ title, data, format, timeZone }: StackedChartProps) {
-  const [selected, select] = useState<number>()
+  const [selected, select] = useState<string>()
   const [plot, width] = useWidth()
-  const { periods, layers } = data
+  const { periods, layers } = data ?? noData
   const totals = periods.map((_, index) => layers.reduce((sum, { values }) => sum + (values[index] ?? 0), 0))
   const x = scaleBand(periods, [margin.left, width - margin.right]).paddingInner(0.15)
   const y = scaleLinear([0, Math.max(...totals) || 1], [height - margin.bottom, margin.top]).nice(4)
-  const index = selected === undefined ? undefined : Math.min(selected, periods.length - 1)
+  // By its name: an hour later the same column is another period.
+  const found = selected === undefined ? -1 : periods.indexOf(selected)
+  const index = found === -1 ? undefined : found
   const period = index === undefined ? 'whole range' : formatPeriod(periods[index] ?? '', timeZone)
   const walk = (event: KeyboardEvent) => {
     const next = stepTo(event.key, index, periods.length - 1)
     if (next === index) return
     event.preventDefault()
-    select(next)
+    select(next === undefined ? undefined : periods[next])
   }
   const total = index === undefined ? totals.reduce((sum, value) => sum + value, 0) : (totals[index] ?? 0)
+  const figure = data === undefined ? '…' : format(total)
   return (
     <figure class="chart">
       <div
@@ -45,32 +50,32 @@ export function StackedChart({ title, data, format, timeZone }: StackedChartProp
         aria-valuemin={0}
         aria-valuemax={Math.max(0, periods.length - 1)}
         aria-valuenow={index ?? 0}
-        aria-valuetext={`${period}: ${format(total)}`}
+        aria-valuetext={`${period}: ${figure}`}
         onKeyDown={walk}
         onBlur={() => select(undefined)}
         onPointerLeave={() => select(undefined)}
       >
         <svg viewBox={`0 0 ${width} ${height}`} width={width} height={height} aria-hidden="true">
           <Axes x={x} y={y} width={width} format={format} timeZone={timeZone} />
-          <Columns data={data} x={x} y={y} />
+          <Columns data={{ periods, layers }} x={x} y={y} />
           {periods.map((each, at) => (
             <rect
               key={each}
               class={at === index ? 'target selected' : 'target'}
-              x={x(each)}
+              x={(x(each) ?? 0) - (x.step() - x.bandwidth()) / 2}
               width={x.step()}
               y={margin.top}
               height={height - margin.top - margin.bottom}
-              onPointerEnter={() => select(at)}
+              onPointerEnter={() => select(each)}
             />
           ))}
         </svg>
       </div>
       <figcaption>
         <p class="legend-time">
-          <span>{period}</span> <span class="figure">{format(total)}</span>
+          <span>{period}</span> <span class="figure">{figure}</span>
         </p>
-        <Legend data={data} index={index} format={format} />
+        <Legend layers={layers} index={index} format={format} />
       </figcaption>
     </figure>
   )
@@ -139,7 +144,7 @@ function Axes({ x, y, width, format, timeZone }: AxesProps) {
   )
 }
 
-function Columns({ data: { periods, layers }, x, y }: Scales & Pick<StackedChartProps, 'data'>) {
+function Columns({ data: { periods, layers }, x, y }: Scales & { readonly data: ChartData }) {
   const series = stack<number, number>()
     .keys(layers.map((_, layer) => layer))
     .value((index, layer) => layers[layer]?.values[index] ?? 0)(periods.map((_, index) => index))
@@ -159,9 +164,10 @@ function Columns({ data: { periods, layers }, x, y }: Scales & Pick<StackedChart
   )
 }
 
-type LegendProps = Pick<StackedChartProps, 'data' | 'format'> & { readonly index: number | undefined }
+type LegendProps = Pick<StackedChartProps, 'format'> &
+  Pick<ChartData, 'layers'> & { readonly index: number | undefined }
 
-function Legend({ data: { layers }, index, format }: LegendProps) {
+function Legend({ layers, index, format }: LegendProps) {
   const figureOf = (values: readonly number[]) =>
     index === undefined ? values.reduce((sum, value) => sum + value, 0) : (values[index] ?? 0)
   return (

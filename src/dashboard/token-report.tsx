@@ -3,7 +3,7 @@ import { listPeriods, stackFigures } from './chart-data.js'
 import { formatCount, formatPeriod, formatShortCount } from './format.js'
 import type { PagePart } from './page-part.js'
 import { choosePeriod, toQuery, zoneOf } from './page-state.js'
-import { Problem } from './problem.js'
+import { olderFigures, Problem } from './problem.js'
 import { StackedChart } from './stacked-chart.js'
 import { type Column, UsageTable } from './usage-table.js'
 import { useQuery } from './use-query.js'
@@ -30,9 +30,9 @@ export function TokenReport({ state, round }: PagePart) {
   return (
     <section aria-label="Tokens" aria-busy={asked.isLoading}>
       <h2>Tokens by type</h2>
-      <Problem {...asked} />
+      <Problem {...asked} old={data && olderFigures} />
       {(data || asked.error === undefined) && (
-        <StackedChart title="Tokens over time" data={tokens} format={formatShortCount} timeZone={timeZone} />
+        <StackedChart title="Tokens over time" data={data && tokens} format={formatShortCount} timeZone={timeZone} />
       )}
       <details>
         <summary>As a table</summary>

@@ -8,7 +8,7 @@ type DemoModel = {
   readonly project: string
   /** Its share of the calls, against the others'. */
   readonly weight: number
-  /** Tokens of an ordinary call, and what of the input comes from the cache. */
+  /** Tokens of an ordinary call, and the most of the input that comes from the cache. */
   readonly inputTokens: number
   readonly outputTokens: number
   readonly cached: number
@@ -18,7 +18,9 @@ type DemoModel = {
 }
 
 const days = 90
-const callsOfADay = 90
+const callsOfADay = 100
+const loopDay = 71
+const loopCalls = 80
 const dayMs = 86_400_000
 const seed = 20_260_101
 const entriesPerTurn = 500
@@ -59,6 +61,30 @@ const models: readonly DemoModel[] = [
     fromDay: 20,
   },
   {
+    provider: 'anthropic',
+    modelName: 'claude-sonnet-4-5',
+    operation: 'review',
+    project: 'documents',
+    weight: 2,
+    inputTokens: 6000,
+    outputTokens: 240,
+    cached: 0.9,
+    durationMs: 5000,
+    fromDay: 40,
+  },
+  {
+    provider: 'openai',
+    modelName: 'gpt-4o-mini',
+    operation: 'answer',
+    project: 'support',
+    weight: 2,
+    inputTokens: 2200,
+    outputTokens: 380,
+    cached: 0.4,
+    durationMs: 2100,
+    fromDay: 50,
+  },
+  {
     provider: 'gemini',
     modelName: 'gemini-2.5-flash',
     operation: 'translate',
@@ -93,6 +119,7 @@ const models: readonly DemoModel[] = [
     durationMs: 2600,
   },
 ]
+const mostExpensive = models.find(({ operation }) => operation === 'summarise') as DemoModel
 const people = ['ann', 'bob', 'carla', 'deniz', 'emeka', 'fatima', 'george', 'hana', 'ines', 'jonas', 'kim', 'lena']
 
 /**
@@ -112,22 +139,28 @@ export async function logDemoData(usage: UsageLogger, now = Date.now()): Promise
 
 function* demoEntries(now: number): Generator<UsageEntry> {
   const random = createRandom()
-  const firstDay = now - days * dayMs
-  for (let day = 0; day < days; day++) {
+  // Whole days, so that the loop is one day of a report at whatever hour the app is started.
+  const firstDay = Math.floor(now / dayMs - days) * dayMs
+  for (let day = 0; day <= days; day++) {
     const known = models.filter(({ fromDay = 0 }) => day >= fromDay)
-    for (let call = callsOn(firstDay + day * dayMs, day, random); call > 0; call--) {
+    const usual = Array.from({ length: callsOn(firstDay + day * dayMs, day, random) }, () =>
+      pickWeighted(known, random()),
+    )
+    const looped = Array<DemoModel>(day === loopDay ? loopCalls : 0).fill(mostExpensive)
+    for (const model of [...usual, ...looped]) {
       // More in the middle of the day than at night.
       const timestamp = firstDay + (day + (random() + random() + random()) / 3) * dayMs
-      yield demoEntry(pickWeighted(known, random()), timestamp, random)
+      const entry = demoEntry(model, timestamp, random)
+      if (timestamp < now) yield entry
     }
   }
 }
 
-// Fewer at weekends, more every week, and one day on which something ran in a loop.
+// Fewer at weekends, and more every week.
 function callsOn(time: number, day: number, random: () => number): number {
   const isWeekend = [0, 6].includes(new Date(time).getUTCDay())
   const growth = 0.6 + (0.8 * day) / days
-  return Math.round(callsOfADay * growth * (isWeekend ? 0.35 : 1) * (0.85 + 0.3 * random()) * (day === 71 ? 3.5 : 1))
+  return Math.round(callsOfADay * growth * (isWeekend ? 0.35 : 1) * (0.85 + 0.3 * random()))
 }
 
 function demoEntry(model: DemoModel, timestamp: number, random: () => number): UsageEntry {
@@ -145,7 +178,7 @@ function demoEntry(model: DemoModel, timestamp: number, random: () => number): U
     userEmail: `${people[Math.floor(people.length * random() * random())]}@example.com`,
     inputTokens: isFailed ? 0 : inputTokens,
     outputTokens: isFailed ? 0 : Math.round(model.outputTokens * (0.3 + 1.4 * random()) * (ending < 0.04 ? 0.3 : 1)),
-    cacheReadTokens: isFailed || cached === 0 ? undefined : Math.round(inputTokens * cached * random()),
+    cacheReadTokens: isFailed || cached === 0 ? undefined : Math.round(inputTokens * cached * (0.5 + 0.5 * random())),
     status: isFailed ? 'error' : ending < 0.04 ? 'aborted' : 'ok',
     usageSource: isFailed ? 'unknown' : ending < 0.04 ? 'estimated' : 'provider',
     durationMs: Math.round(durationMs * (0.4 + 1.6 * random() * random())),

@@ -6,8 +6,11 @@ const sessionMs = 12 * 60 * 60 * 1000
 
 /** Who sent the request, by `Authorization: Bearer <token>` or by the cookie of a session; undefined for nobody. */
 export function findRequestViewer(tokens: ViewerTokens, request: Request): Viewer | undefined {
-  const token = findBearerToken(request) ?? findCookie(request)
-  return token === undefined ? undefined : tokens.read(token)?.viewer
+  const bearer = findBearerToken(request)
+  if (bearer !== undefined) return tokens.read(bearer)?.viewer
+  const cookie = findCookie(request)
+  const known = cookie === undefined ? undefined : tokens.read(cookie)
+  return known && { ...known.viewer, hasSession: true }
 }
 
 /** The token of `Authorization: Bearer <token>`. */

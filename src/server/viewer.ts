@@ -1,7 +1,10 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 
 /** Who looks at usage: an admin sees everybody's, a user their own. */
-export type Viewer = { readonly role: 'admin' } | { readonly role: 'user'; readonly user: string }
+export type Viewer = ({ readonly role: 'admin' } | { readonly role: 'user'; readonly user: string }) & {
+  /** Set where it is a session of the web app that says so, which can be ended: never in an app of yours. */
+  readonly hasSession?: true
+}
 
 /** Whose token it is, and until when it is one (milliseconds since 1970); the admin token has no end. */
 export type KnownToken = { readonly viewer: Viewer; readonly expiresAt: number }

@@ -44,7 +44,7 @@ describe('a recommendation', () => {
     })
 
     expect(figures).toBe(
-      '1% of 2.4M input tokens in 1,200 calls, against 60% in 300 calls of (none). At that rate 1.4M more tokens would come from the cache.',
+      '1.0% of 2.4M input tokens in 1,200 calls, against 60.0% in 300 calls of (none). At that rate 1.4M more tokens would come from the cache.',
     )
   })
 

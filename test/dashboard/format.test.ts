@@ -39,6 +39,7 @@ describe('other figures', () => {
       '-50%',
       '0%',
     ])
+    expect([formatShare(0), formatChange(848.51), formatMs(12_000)]).toEqual(['0.0%', 'over +900%', '12.0 s'])
     expect([formatMs(850.4), formatMs(12_340), formatMs(1_234_500)]).toEqual(['850 ms', '12.3 s', '1,234.5 s'])
   })
 

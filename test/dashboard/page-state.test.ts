@@ -7,6 +7,7 @@ import {
   dimensions,
   filterNames,
   initialState,
+  isOfWholeDays,
   type PageState,
   readPageState,
   statuses,
@@ -66,6 +67,19 @@ describe('the query of a state', () => {
 
     expect(toLatencyQuery(each, now).since).toBe(read)
     expect(daysRead(each, now)).toBe(read === since ? undefined : 'of the last 7 days')
+  })
+})
+
+describe('isOfWholeDays', () => {
+  it.each([
+    ['30d', undefined, true],
+    ['2w', undefined, true],
+    ['24h', undefined, false],
+    ['2026-03-01', '2026-03-31', true],
+    ['2026-03-01', '2026-03-31T12:00:00Z', false],
+    ['2026-03-01T12:00:00Z', undefined, false],
+  ])('says of %s to %s whether recommendations are made of it: %s', (since, until, isOfDays) => {
+    expect(isOfWholeDays({ ...initialState, since, until })).toBe(isOfDays)
   })
 })
 

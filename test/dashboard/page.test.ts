@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import type { RequestHandler } from 'express'
+import helmet from 'helmet'
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { formatCount, formatShortCount, formatUsd } from '../../src/dashboard/format.js'
 import { findChromium, launchChromium } from '../support/chromium.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { scriptPayloads } from './script-payloads.js'
-import { adminToken, type StartedPage, startPage } from './start-page.js'
+import { adminToken, mountPage, type StartedPage, startPage } from './start-page.js'
 
 const executablePath = findChromium()
 if (executablePath === undefined)
@@ -15,13 +17,6 @@ if (executablePath === undefined)
   )
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const policies = {
-  "helmet's defaults":
-    "default-src 'self';base-uri 'self';font-src 'self' https: data:;form-action 'self';frame-ancestors 'self';" +
-    "img-src 'self' data:;object-src 'none';script-src 'self';script-src-attr 'none';style-src 'self' https: 'unsafe-inline';" +
-    'upgrade-insecure-requests',
-  'nothing but its own': "default-src 'self'",
-}
 const longName = `${'x'.repeat(308)}@example.com`
 
 let database: TestDatabase
@@ -206,26 +201,164 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await cost.getByRole('alert').count()).toBe(0)
   })
 
-  it('shows new calls as they come, and leaves focus and scroll where they are', async () => {
-    const page = await openPage()
-    await page.clock.install()
-    await signIn(page, app.userToken('user-3@example.com'))
-    await page.getByRole('region', { name: 'Providers' }).getByRole('table').waitFor()
-    const before = await cardOf(page, 'Requests')
-    const button = page.getByRole('region', { name: 'Calls' }).getByRole('button', { name: 'Duration' })
-    await button.focus()
-    const place = () => page.evaluate(() => [document.activeElement?.textContent, scrollY])
-    const placeBefore = await place()
+  it('changes nothing but figures that have changed, when it asks anew', async () => {
+    const page = await openPage(adminToken, { search: '?user=user-3@example.com', isAlone: true })
+    const cost = page.getByRole('region', { name: 'Cost' })
+    const chart = cost.getByRole('slider')
+    await page.getByText('These figures are exact except').click()
+    await page.getByText('As a table').click()
+    await cost.getByRole('button', { name: 'Requests' }).click()
+    await page.getByLabel('is', { exact: true }).fill('half a na')
+    await chart.press('End')
+    await chart.press('ArrowLeft')
+    const held = async () => ({
+      focus: await page.evaluate(() => [document.activeElement?.getAttribute('aria-label'), scrollY]),
+      column: (await chart.getAttribute('aria-valuetext'))?.split(':')[0],
+      order: await cost.getByRole('columnheader', { name: 'Requests' }).getAttribute('aria-sort'),
+      typed: await page.getByLabel('is', { exact: true }).inputValue(),
+      opened: await page.locator('details[open]').count(),
+    })
+    const [before, requests] = [await held(), await cardOf(page, 'Requests')]
 
+    const changes = await changesOfRound(page)
     await database.query(
       `insert into token_usage_logs (user_email, model_name, provider, input_tokens, output_tokens, request_type)
        values ('user-3@example.com', 'model-1', 'provider-1', 1, 1, 'chat')`,
     )
+    await changesOfRound(page)
+
+    expect(changes).toEqual([])
+    expect(await cardOf(page, 'Requests')).toBe(formatCount(Number(requests) + 1))
+    expect(await held()).toEqual(before)
+    expect(before).toMatchObject({ order: 'descending', typed: 'half a na', opened: 2 })
+    expect(before.focus[0]).toBe('Cost over time')
+  })
+
+  it('says once that the server is away and what is shown is old, and goes on when it is back', async () => {
+    const mounted = await mountPage(database)
+    const page = await openPage(undefined, { isAlone: true })
+    await page.route(/viewer/, (route) => route.abort())
+    await page.goto(`${mounted.url}/?user=user-2@example.com`)
+    await page.getByText('The server does not answer').waitFor()
+    await page.unroute(/viewer/)
+    await page.clock.runFor(31_000)
+    await readiness(page)
+    const [requests, rows] = [await cardOf(page, 'Requests'), await rowsOf(page, 'Cost')]
+
+    await mounted.stop()
+    await page.clock.runFor(31_000)
+    await page.getByText(/^The server does not answer\. What is shown is of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/).waitFor()
+    expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(1)
+    expect([await cardOf(page, 'Requests'), await rowsOf(page, 'Cost')]).toEqual([requests, rows])
+    const again = await mountPage(database, { port: mounted.port })
+    onTestFinished(again.stop)
     await page.clock.runFor(31_000)
 
-    await expect.poll(() => cardOf(page, 'Requests')).toBe(formatCount(Number(before) + 1))
-    expect(await place()).toEqual(placeBefore)
-    expect(placeBefore[0]).toBe('Duration')
+    await expect.poll(() => page.getByText('What is shown is of').count()).toBe(0)
+    await expect.poll(() => page.getByRole('button', { name: 'Try again' }).count()).toBe(0)
+  })
+
+  it('asks for a token when the session has ended, and then shows the same again', async () => {
+    const page = await openPage(adminToken, { search: '?user=few@example.com', isAlone: true })
+    await readiness(page)
+
+    await page.context().clearCookies()
+    await page.clock.runFor(31_000)
+    await page.getByText('The session has ended').waitFor()
+    expect(await page.locator('#page').innerText()).not.toContain('few-model')
+    await page.keyboard.type(adminToken.slice(0, 5))
+    await page.context().setOffline(true)
+    await page.clock.runFor(31_000)
+    await page.context().setOffline(false)
+    await page.keyboard.type(adminToken.slice(5))
+    await page.keyboard.press('Enter')
+
+    await page.getByRole('button', { name: 'User: few@example.com , remove' }).waitFor()
+  })
+
+  it('asks for nothing while nobody looks, and at once when somebody does again', async () => {
+    const page = await openPage(app.userToken('few@example.com'), { isAlone: true })
+    await readiness(page)
+    let asked = 0
+    page.on('request', () => asked++)
+    const look = (visibilityState: string) =>
+      page.evaluate((value) => {
+        Object.defineProperty(document, 'visibilityState', { value, configurable: true })
+        document.dispatchEvent(new Event('visibilitychange'))
+      }, visibilityState)
+
+    await look('hidden')
+    await page.clock.runFor(3_600_000)
+    expect(asked).toBe(0)
+    await look('visible')
+
+    await expect.poll(() => asked).toBeGreaterThan(5)
+  })
+
+  it('ends the session by a button, if the server answers', async () => {
+    const page = await openPage(adminToken, { isAlone: true })
+    const button = page.getByRole('button', { name: 'Sign out' })
+    await page.route('**/api/session', (route) => route.abort())
+    await button.press('Enter')
+    await page.getByText('You are still signed in').waitFor()
+    await page.unroute('**/api/session')
+
+    await button.press('Enter')
+
+    await expect.poll(() => page.getByLabel('Token').evaluate((field) => field === document.activeElement)).toBe(true)
+    expect((await page.request.get(`${app.url}/api/trpc/viewer`)).status()).toBe(401)
+  })
+
+  it('suggests names of the calls that are shown, of their own to a user, once somebody is in the field', async () => {
+    const admin = await openPage(adminToken, { search: '?user=few@example.com' })
+    await readiness(admin)
+    const asked: string[] = []
+    admin.on('request', (request) => asked.push(request.url()))
+    const suggestions = (page: Page) =>
+      page.locator('datalist option').evaluateAll((options) => options.map((option) => option.getAttribute('value')))
+    const field = admin.getByLabel('is', { exact: true })
+
+    expect([asked, await suggestions(admin)]).toEqual([[], []])
+    await field.focus()
+    await expect.poll(() => suggestions(admin)).toEqual(['few-model', 'few-other'])
+    await admin.getByLabel('Filter by').selectOption('user')
+    await field.focus()
+    await expect.poll(() => suggestions(admin)).toContain('user-1@example.com')
+    await field.fill('user-1@example.com')
+    await field.press('Enter')
+    await admin.getByRole('button', { name: 'User: user-1@example.com , remove' }).waitFor()
+
+    const user = await openPage(app.userToken('few@example.com'), { search: '?user=user-1@example.com' })
+    await user.getByLabel('is', { exact: true }).focus()
+    await expect.poll(() => suggestions(user)).toEqual(['few-model', 'few-other'])
+  })
+
+  it('moves nothing and claims nothing while it waits for figures', async () => {
+    const page = await openPage()
+    let answer = () => {}
+    const isAnswered = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    await page.route(/trpc\/(?!viewer)/, async (route) => {
+      await isAnswered
+      await route.continue()
+    })
+    await signIn(page, app.userToken('few@example.com'))
+    const cost = page.getByRole('region', { name: 'Cost' })
+    const places = async () => [
+      await page.locator('.filters').boundingBox(),
+      await page.locator('.cards').boundingBox(),
+      await cost.getByRole('slider').boundingBox(),
+      await page.getByLabel('Filter by').boundingBox(),
+    ]
+    await cost.waitFor()
+    const [before, claimed] = [await places(), await page.locator('main').innerText()]
+
+    answer()
+    await readiness(page)
+
+    expect(claimed.replaceAll(/95 % within|of the last 7 days/g, '')).not.toMatch(/\d/)
+    expect(await places()).toEqual(before)
   })
 
   it('tells whoever has no calls yet how to record them', async () => {
@@ -235,52 +368,176 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await page.getByRole('code').innerText()).toContain('usage.track(new OpenAI())')
   })
 
-  it.each(['light', 'dark'] as const)(
-    'has nothing that axe objects to, %s',
-    async (colorScheme) => {
-      const page = await openPage(undefined, { colorScheme })
-      await page.goto(app.url)
-      await page.getByLabel('Token').waitFor()
-      const violations = [...(await violationsOf(page, colorScheme))]
-      await signIn(page, adminToken)
-      await page.getByRole('region', { name: 'Providers' }).getByRole('table').waitFor()
-      violations.push(...(await violationsOf(page, colorScheme)))
-      await page.getByRole('region', { name: 'Calls' }).locator('tbody button').first().click()
-      await page.getByRole('dialog').getByText('userEmail').waitFor()
-      violations.push(...(await violationsOf(page, colorScheme)))
-
-      expect(violations).toEqual([])
-    },
-    40_000,
-  )
-
-  it.each([['its own policy', undefined], ...Object.entries(policies)])(
-    'breaks nothing of %s',
-    async (_name, policy) => {
-      const page = await openPage()
-      const violations: string[] = []
-      await page.exposeFunction('noteViolation', (text: string) => violations.push(text))
-      await page.addInitScript(() => {
-        addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
-          Object(window).noteViolation(`${violatedDirective} ${blockedURI}`)
+  it.each<[string, () => Promise<Page>]>([
+    [
+      'the sign-in',
+      async () => {
+        const page = await openPage()
+        await page.goto(app.url)
+        await page.getByLabel('Token').fill('a wrong one')
+        await page.keyboard.press('Enter')
+        await page.getByText('This token is not known').waitFor()
+        return page
+      },
+    ],
+    [
+      'the whole page, every table open',
+      async () => {
+        const page = await openPage(adminToken, { search: '?operation=answer' })
+        await readiness(page)
+        await page.getByRole('region', { name: 'Recommendations' }).getByText('is used for it as well').waitFor()
+        for (const summary of await page.locator('summary').all()) await summary.click()
+        await page.getByRole('slider').first().press('End')
+        return page
+      },
+    ],
+    [
+      'a single call',
+      async () => {
+        const page = await openPage(adminToken, { search: '?user=few@example.com' })
+        await page.getByRole('region', { name: 'Calls' }).locator('tbody button').first().click()
+        await page.getByRole('dialog').getByText('userEmail').waitFor()
+        return page
+      },
+    ],
+    [
+      'the page without a call',
+      async () => {
+        const page = await openPage(app.userToken('nobody@example.com'))
+        await page.getByRole('heading', { name: 'No call seen yet' }).waitFor()
+        return page
+      },
+    ],
+    [
+      'a page that cannot be had',
+      async () => {
+        const page = await openPage()
+        await page.route(/totals|series|providers/, (route) => route.abort())
+        await signIn(page, adminToken, '?user=few@example.com')
+        await page.getByRole('region', { name: 'Providers' }).getByRole('alert').waitFor()
+        return page
+      },
+    ],
+    [
+      'old figures',
+      async () => {
+        const page = await openPage(adminToken, { search: '?user=few@example.com', isAlone: true })
+        await readiness(page)
+        await page.context().setOffline(true)
+        await page.clock.runFor(31_000)
+        await page.getByText('What is shown is of').waitFor()
+        return page
+      },
+    ],
+    [
+      "a user's page on a phone",
+      async () => {
+        const page = await openPage(app.userToken('few@example.com'), {
+          viewport: { width: 375, height: 812 },
+          search: '?model=few-model',
         })
-      })
-      if (policy)
-        await page.route(`${app.url}/`, async (route) => {
-          const response = await route.fetch()
-          await route.fulfill({ response, headers: { ...response.headers(), 'content-security-policy': policy } })
-        })
-      await signIn(page, adminToken)
-      await page.getByRole('region', { name: 'Providers' }).getByRole('table').waitFor()
-      const shown = [...violations]
-      await page.evaluate(() =>
-        document.body.append(Object.assign(document.createElement('script'), { text: 'hit()' })),
+        await readiness(page)
+        await page.getByLabel('is', { exact: true }).focus()
+        return page
+      },
+    ],
+  ])('has nothing that axe objects to, light or dark: %s', async (_name, prepare) => {
+    const page = await prepare()
+
+    await page.evaluate(axe)
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      expect([colorScheme, await violationsOf(page)]).toEqual([colorScheme, []])
+    }
+  })
+
+  it.each<[string, readonly RequestHandler[]]>([
+    ['its own policy', []],
+    ["helmet's defaults", [helmet()]],
+    ["default-src 'self'", [policy("default-src 'self'")]],
+  ])('breaks nothing of %s, in an app around it', async (_name, before) => {
+    const mounted = await mountPage(database, { before })
+    onTestFinished(mounted.stop)
+    const page = await openPage()
+    const violations = await watchViolations(page)
+    await page.goto(`${mounted.url}/?user=few@example.com`)
+    await readiness(page)
+    await page.getByRole('region', { name: 'Cost' }).getByRole('slider').press('End')
+    await page.getByRole('region', { name: 'Calls' }).locator('tbody button').first().click()
+    await page.getByRole('dialog').getByText('userEmail').waitFor()
+    const shown = [...violations]
+    await page.evaluate(() => document.body.append(Object.assign(document.createElement('script'), { text: 'hit()' })))
+
+    expect(shown).toEqual([])
+    await expect.poll(() => [...new Set(violations)]).toEqual(['script-src-elem inline'])
+    expect(await page.getByRole('button', { name: 'Sign out' }).count()).toBe(0)
+  })
+
+  it('obeys a stricter policy of the app around it, and leaves the other answers of that app alone', async () => {
+    const strict = "script-src 'none'"
+    const mounted = await mountPage(database, { before: [policy(strict)] })
+    onTestFinished(mounted.stop)
+    const page = await openPage()
+    const violations = await watchViolations(page)
+
+    const response = await page.goto(`${mounted.url}/`)
+    const elsewhere = await fetch(`${mounted.url}/nothing-of-ours`)
+
+    await expect.poll(() => violations.length).toBeGreaterThan(0)
+    expect(await page.locator('#page').innerHTML()).toBe('')
+    expect(await response?.headerValues('content-security-policy')).toEqual([
+      strict,
+      expect.stringContaining("default-src 'self'"),
+    ])
+    expect([elsewhere.status, elsewhere.headers.get('content-security-policy')]).toEqual([404, strict])
+  })
+
+  it('stands still for whoever wants less motion', async () => {
+    const page = await openPage(app.userToken('few@example.com'), { isAlone: true })
+    await readiness(page)
+    const moving = () =>
+      page.evaluate(
+        () =>
+          [...document.querySelectorAll('*')].filter((element) => {
+            const { transitionDuration, animationName } = getComputedStyle(element)
+            return transitionDuration !== '0s' || animationName !== 'none'
+          }).length,
       )
 
-      expect(shown).toEqual([])
-      await expect.poll(() => violations).toEqual(['script-src-elem inline'])
-    },
-  )
+    expect(await moving()).toBe(0)
+    await page.emulateMedia({ reducedMotion: 'no-preference' })
+    expect(await moving()).toBeGreaterThan(0)
+  })
+
+  it('prints on white what is shown, and nothing to click on, as wide as the paper', async () => {
+    const page = await openPage(undefined, { colorScheme: 'dark' })
+    // For paper, which is narrower than the screen, no script draws anew.
+    await page.addInitScript(() => {
+      window.ResizeObserver = class {
+        observe() {}
+        unobserve() {}
+        disconnect() {}
+      }
+    })
+    await signIn(page, adminToken, '?project=payloads')
+    await readiness(page)
+
+    await page.emulateMedia({ media: 'print' })
+    await page.setViewportSize({ width: 718, height: 1000 })
+
+    const colours = await page.evaluate(() => {
+      const { backgroundColor, color } = getComputedStyle(document.body)
+      return [backgroundColor, color]
+    })
+    expect(colours).toEqual(['rgb(255, 255, 255)', 'rgb(27, 29, 27)'])
+    expect(await page.locator('.range').innerText()).toMatch(/to today \(UTC\), project payloads$/)
+    for (const name of ['Sign out', 'Add', 'Show more'])
+      expect(await page.getByRole('button', { name, includeHidden: true }).isVisible()).toBe(false)
+    expect(await page.getByLabel('What is shown').isVisible()).toBe(false)
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(718)
+    for (const figure of await page.locator('.plot').all())
+      expect(await figure.evaluate((plot) => plot.scrollWidth - plot.clientWidth)).toBe(0)
+  })
 
   it('takes no name for markup', async () => {
     const page = await openPage()
@@ -315,12 +572,24 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   })
 })
 
-type Opening = BrowserContextOptions & { readonly search?: string }
+type Opening = BrowserContextOptions & {
+  readonly search?: string
+  /** With cookies, a clock and media of its own. */
+  readonly isAlone?: boolean
+}
 
-async function openPage(token?: string, { search = '', ...options }: Opening = {}): Promise<Page> {
-  const context = await browser.newContext({ reducedMotion: 'reduce', ...options })
-  onTestFinished(() => context.close())
+const contexts = new Map<string, Promise<BrowserContext>>()
+
+/** A page as somebody sees it who has `token`, or nobody. Whoever needs no cookies or clock of their own shares those of others. */
+async function openPage(token?: string, { search = '', isAlone, ...options }: Opening = {}): Promise<Page> {
+  const create = () => browser.newContext({ reducedMotion: 'reduce', ...options })
+  const key = JSON.stringify([token, options])
+  const isShared = token !== undefined && !isAlone
+  const context = await (isShared ? (contexts.get(key) ?? create()) : create())
+  if (isShared) contexts.set(key, Promise.resolve(context))
   const page = await context.newPage()
+  onTestFinished(() => (isShared ? page.close() : context.close()))
+  if (isAlone) await page.clock.install()
   if (token !== undefined) await signIn(page, token, search)
   return page
 }
@@ -328,6 +597,51 @@ async function openPage(token?: string, { search = '', ...options }: Opening = {
 async function signIn(page: Page, token: string, search = ''): Promise<void> {
   await page.request.post(`${app.url}/api/session`, { data: { token } })
   await page.goto(`${app.url}/${search}`)
+}
+
+/** Until everything is there that a page asks for, the last of it included. */
+async function readiness(page: Page): Promise<void> {
+  await page.getByRole('region', { name: 'Providers' }).getByRole('table').waitFor()
+  await expect.poll(() => page.locator('[aria-busy="true"]').count()).toBe(0)
+}
+
+/** What becomes of the page in one round of questions that are answered. */
+async function changesOfRound(page: Page): Promise<string[]> {
+  await readiness(page)
+  await page.evaluate(() => {
+    const changes: string[] = []
+    const observer = new MutationObserver((mutations) => {
+      for (const { type, attributeName, oldValue, target } of mutations)
+        if (attributeName !== 'aria-busy' && (type !== 'characterData' || oldValue !== target.textContent))
+          changes.push(`${type} ${attributeName} ${target.nodeName} ${target.textContent}`)
+    })
+    observer.observe(document.body, { subtree: true, childList: true, attributes: true, characterDataOldValue: true })
+    Object.assign(window, { changes })
+  })
+  const last = page.waitForResponse(/trpc\/providers/)
+  await page.clock.runFor(30_000)
+  await last
+  await readiness(page)
+  return page.evaluate(() => Object(window).changes)
+}
+
+/** Violations of a policy, as they come. */
+async function watchViolations(page: Page): Promise<string[]> {
+  const violations: string[] = []
+  await page.exposeFunction('noteViolation', (text: string) => violations.push(text))
+  await page.addInitScript(() => {
+    addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+      Object(window).noteViolation(`${violatedDirective} ${blockedURI}`)
+    })
+  })
+  return violations
+}
+
+function policy(text: string): RequestHandler {
+  return (_request, response, next) => {
+    response.set('Content-Security-Policy', text)
+    next()
+  }
 }
 
 /** The figure of a card, when it is there and not about to change. */
@@ -350,19 +664,17 @@ async function rowsOf(page: Page, section: string): Promise<string[][]> {
     )
 }
 
-/** What axe objects to: in dark only the colours are new. */
-async function violationsOf(page: Page, colorScheme: 'light' | 'dark'): Promise<string[]> {
-  await page.evaluate(axe)
-  const options = colorScheme === 'dark' ? { runOnly: ['color-contrast'] } : {}
-  return page.evaluate(async (chosen) => {
-    const { violations } = await Object(window).axe.run(chosen)
+/** What axe objects to, by all its rules. Of a table three rows are looked at: the others are made like them. */
+async function violationsOf(page: Page): Promise<string[]> {
+  return page.evaluate(async () => {
+    const { violations } = await Object(window).axe.run({ exclude: ['tbody tr:nth-child(n + 4)'] })
     return violations.flatMap(({ id, nodes }: { id: string; nodes: { html: string }[] }) =>
       nodes.map(({ html }) => `${id}: ${html}`),
     )
-  }, options)
+  })
 }
 
-/** 600 calls of 30 days, one for each payload, one of a very long name, and records that were lost. */
+/** 600 calls of 30 days, one for each payload, one of a very long name, few of one user, and records that were lost. */
 async function insertCalls(): Promise<void> {
   await database.query(
     `insert into token_usage_logs (timestamp, user_email, model_name, provider, operation, input_tokens, output_tokens,
@@ -380,6 +692,12 @@ async function insertCalls(): Promise<void> {
      select user_email, model_name, 'payloads', 1, 1, 'chat', 0.00001, 'ok'
      from unnest($1::text[], $2::text[]) as names (user_email, model_name)`,
     [names.map(([user]) => user), names.map(([, model]) => model)],
+  )
+  await database.query(
+    `insert into token_usage_logs (user_email, model_name, provider, input_tokens, output_tokens, request_type, cost_estimate, status, usage_source)
+     values ('few@example.com', 'few-model', 'provider-1', 10, 10, 'chat', 0.02, 'ok', 'provider'),
+       ('few@example.com', 'few-other', 'provider-1', 10, 10, 'chat', 0.01, 'aborted', 'estimated'),
+       ('few@example.com', 'few-other', 'provider-1', 0, 0, 'chat', null, 'error', 'unknown')`,
   )
   await database.query(
     `insert into token_usage_losses (id, reason, records, input_tokens, output_tokens, first_at, last_at)

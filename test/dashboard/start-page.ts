@@ -1,12 +1,14 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import express, { type RequestHandler } from 'express'
 import { build } from 'vite'
 import { createUsageLogger } from '../../src/create-usage-logger.js'
 import { createUsageReports } from '../../src/create-usage-reports.js'
 import { readRows } from '../../src/postgres/read-rows.js'
 import { createApp } from '../../src/server/app.js'
+import { usageDashboard } from '../../src/server/usage-dashboard.js'
 import { createViewerTokens, digestOf } from '../../src/server/viewer.js'
 import type { TestDatabase } from '../support/test-database.js'
 
@@ -38,16 +40,56 @@ export async function startPage(database: Pick<TestDatabase, 'connectionString' 
     tokens,
     logger,
   })
-  const server = createServer(app).listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const { url, stop } = await listen(app)
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     userToken: (user) => tokens.sign({ viewer: { role: 'user', user }, expiresAt: Date.now() + 600_000 }),
+    stop: async () => {
+      await stop()
+      await reports.close()
+    },
+  }
+}
+
+export type MountedPage = {
+  /** The page's own address. */
+  readonly url: string
+  readonly port: number
+  stop(): Promise<void>
+}
+
+/** The page as built before, in an app of somebody else's that does something of its own first. */
+export async function mountPage(
+  database: TestDatabase,
+  { before = [], port = 0 }: { readonly before?: readonly RequestHandler[]; readonly port?: number } = {},
+): Promise<MountedPage> {
+  const usage = createUsageLogger({ enabled: false, databaseUrl: database.connectionString, logger })
+  const app = express()
+  for (const handler of before) app.use(handler)
+  app.use('/admin/usage', usageDashboard(usage))
+  app.use((_request, response) => void response.status(404).json({ error: 'there is no such page' }))
+  const started = await listen(app, port)
+  return {
+    url: `${started.url}/admin/usage`,
+    port: started.port,
+    stop: async () => {
+      await started.stop()
+      await usage.close()
+    },
+  }
+}
+
+async function listen(app: RequestListener, wanted = 0) {
+  const server = createServer(app).listen(wanted, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
     stop: async () => {
       server.close()
       server.closeAllConnections()
       await once(server, 'close')
-      await reports.close()
     },
   }
 }

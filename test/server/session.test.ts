@@ -16,11 +16,13 @@ describe('a session', () => {
     const begun = await fetch(`${url}/session`, { method: 'POST', headers: json, body: JSON.stringify({ token }) })
     const cookie = begun.headers.get('set-cookie') ?? ''
     const viewer = await fetch(`${url}/viewer`, { headers: { cookie: `other=1; ${cookie.split(';')[0]}` } })
+    const bearer = await fetch(`${url}/viewer`, { headers: { authorization: `Bearer ${token}` } })
 
     expect(await begun.json()).toEqual({ role: 'user', user: 'ann@example.com' })
     expect(cookie).toMatch(/HttpOnly.*SameSite=Strict/)
     expect(cookie).not.toContain(token)
-    expect(await viewer.json()).toEqual({ role: 'user', user: 'ann@example.com' })
+    expect(await viewer.json()).toEqual({ role: 'user', user: 'ann@example.com', hasSession: true })
+    expect(await bearer.json()).toEqual({ role: 'user', user: 'ann@example.com' })
   })
 
   it('lasts no longer than the token that it was begun with, however often it is begun anew', async () => {
