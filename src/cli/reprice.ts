@@ -47,8 +47,10 @@ async function runReprice(flags: RepriceFlags, command: Command): Promise<void> 
   const result = await withDatabase(async (pool) => {
     const pricer = new Pricer([await readOwnPrices(pool), priceList])
     const run: Run = (mode) => withProgress((hooks) => reprice(pool, range, { pricer, mode, ...hooks }))
-    if (mayAsk && !(await mayChange(checked(await run('count'), range)))) return undefined
-    return checked(await run(dryRun ? 'count' : 'change'), range)
+    const preview = mayAsk ? checked(await run('count'), range) : undefined
+    if (preview && !(await mayChange(preview))) return undefined
+    const done = await run(dryRun ? 'count' : 'change')
+    return preview ? done : checked(done, range)
   })
   if (result === undefined) {
     console.error('tokenledger: nothing was changed')
@@ -67,6 +69,12 @@ async function mayChange(preview: RepriceResult): Promise<boolean> {
 }
 
 function checked(result: RepriceResult, { since, until, modelName }: RepriceRange): RepriceResult {
+  const { onlySumsBefore: day } = result
+  if (day !== null) {
+    console.error(
+      `tokenledger: the days before ${day} have only sums, which stay as they were priced; their rows were pruned`,
+    )
+  }
   if (result.total.calls + result.kept.calls > 0) return result
   const whose = modelName === undefined ? '' : ` of ${printable(modelName)}`
   throw new TokenLedgerError(

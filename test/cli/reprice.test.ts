@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { prune } from '../../src/history/prune.js'
 import { enterPrices } from '../../src/postgres/enter-prices.js'
 import { priceOf } from '../pricing/price-timeline.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
@@ -82,6 +83,21 @@ test('a range without rows exits with 1 and says so', async () => {
 
   const stderr = 'tokenledger: There are no rows of gpt from 2026-01-01 to 2026-02-01.\n'
   expect(result).toEqual({ code: 1, stdout: '', stderr })
+}, 60_000)
+
+test('sums that outlived their rows stay as they were priced, which is said of a range that has some', async () => {
+  await prune(database.pool, { day: '2026-01-05', startsAt: '2026-01-05T00:00:00Z' }, { keepDaily: true })
+
+  const some = await run('reprice', ...january, '--dry-run')
+  const none = await run('reprice', '--since', '2026-01-03', '--dry-run', '--json')
+  const only = await run('reprice', '--since', '2026-01-01', '--until', '2026-01-03', '--yes')
+
+  const before = (day: string) =>
+    `tokenledger: the days before ${day} have only sums, which stay as they were priced; their rows were pruned\n`
+  expect(some).toMatchObject({ code: 0, stderr: before('2026-01-05') })
+  expect(none).toMatchObject({ code: 0, stderr: '' })
+  expect(JSON.parse(none.stdout)).toMatchObject({ onlySumsBefore: null })
+  expect(only).toMatchObject({ code: 1, stderr: expect.stringContaining(before('2026-01-05')) })
 }, 60_000)
 
 test('without a terminal it shows the costs, names the flag, exits with 1 and changes nothing', async () => {
