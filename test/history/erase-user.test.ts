@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eraseUser } from '../../src/history/erase-user.js'
 import { importUsage } from '../../src/history/import-usage.js'
@@ -136,6 +137,27 @@ test('E1: a write that had begun before is waited for and erased, one that begin
   expect(await verify(database.pool)).toMatchObject({ differences: 0, refusals: { erased: 1 } })
 })
 
+test.each(['repeatable read', 'serializable'])(
+  'E1: a write that waits for an erasure is refused where transactions are %s by default',
+  async (isolation) => {
+    const options = `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`
+    const pool = new pg.Pool({ connectionString: database.connectionString, options })
+    const before = await database.pool.connect()
+    await before.query('begin; lock table token_usage_logs in row exclusive mode')
+
+    const erasing = eraseUser(database.pool, ann)
+    await waitForLocks(1)
+    const writing = new PostgresUsageExporter(pool, 'owned').export([recordOf(ann), recordOf(bob)])
+    await waitForLocks(2)
+    await before.query('commit')
+    before.release()
+    await Promise.all([erasing, writing])
+    await pool.end()
+
+    expect(await usersOf('token_usage_logs')).toEqual([bob])
+  },
+)
+
 test('calls after the erasure are recorded again, and verify tells them from what is left', async () => {
   await write([recordOf(ann), recordOf(bob)])
   await eraseUser(database.pool, ann)
@@ -149,20 +171,27 @@ test('calls after the erasure are recorded again, and verify tells them from wha
 
 test('an import of a user who was erased, or of a pruned day, is told to have been refused', async () => {
   await eraseUser(database.pool, ann)
-  const line = (userEmail: string, number: number) => ({
-    line: number,
+  const line = (userEmail: string, timestamp: string, more: object = {}) => ({
+    line: 1,
     text: '',
-    fields: { modelName: 'm', inputTokens: '1', outputTokens: '1', userEmail, timestamp: '2026-01-01T00:00:00Z' },
+    fields: { modelName: 'm', inputTokens: '1', outputTokens: '1', userEmail, timestamp, ...more },
   })
   async function* lines() {
-    yield line(ann, 1)
-    yield line(bob, 2)
+    yield line(' Ann@Example.COM', '2026-01-01T00:00:00Z')
+    yield line(ann, '2100-01-01T00:00:00Z')
+    yield line(bob, '2026-01-01T00:00:00Z', { idempotencyKey: 'k' })
+    yield line(bob, '2026-01-01T00:00:00Z', { idempotencyKey: 'k' })
+    yield line(bob, '2025-05-31T23:59:59Z')
   }
 
+  await prune(database.pool, { day: '2025-06-01', startsAt: '2025-06-01T00:00:00Z' })
+
+  const dryRun = await importUsage(database.pool, lines(), { mode: 'dry-run' })
   const result = await importUsage(database.pool, lines())
 
-  expect(result).toMatchObject({ read: 2, imported: 1, present: 0, rejected: 0, refused: 1 })
-  expect(await textOfDatabase(database)).not.toContain(ann)
+  expect(result).toEqual({ mode: 'run', read: 5, imported: 2, present: 1, rejected: 0, refused: 2 })
+  expect(dryRun).toEqual({ ...result, mode: 'dry-run' })
+  expect(await database.query('select from token_usage_logs')).toHaveLength(2)
 })
 
 test('an erasure removes the damaged segments that were set aside, for nobody can tell whose they are', async () => {
