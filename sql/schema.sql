@@ -991,7 +991,14 @@ CREATE OR REPLACE FUNCTION public.token_usage_user_key(user_email text)
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select lower(btrim(user_email, E' \t\r\n'))
+  select replace(
+    translate(lower(btrim(
+      user_email,
+      E'\u0009\u000A\u000B\u000C\u000D\u0020\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A'
+        '\u200B\u200C\u200D\u2028\u2029\u202F\u205F\u2060\u3000\uFEFF'
+    ) collate public.token_usage_unicode), E'\u03C2', E'\u03C3'),
+    E'i\u0307', 'i'
+  )
 $function$
 
 comment on table public.token_erasures is 'Who was erased, as hashes: calls that these users made up to then are refused. One row for each erasure, also its receipt.';
@@ -1187,8 +1194,8 @@ comment on table column public.token_usage_user_days.requests is 'Number of call
 comment on table column public.token_usage_user_days.unknown is 'Number of calls whose token counts nobody knows.';
 comment on table column public.token_usage_user_days.unpriced is 'Number of calls without a cost, or with one that is not a number.';
 comment on table column public.token_usage_user_days.user_email is 'Who made the calls.';
-comment on function public.token_usage_user_hash(pg_catalog.text) is 'The user_hash of a user, whatever the spelling.';
-comment on function public.token_usage_user_key(pg_catalog.text) is 'What all spellings of a user have in common: lower case, no surrounding blanks.';
+comment on function public.token_usage_user_hash(text) is 'The user_hash of a user, whatever the spelling.';
+comment on function public.token_usage_user_key(text) is 'What all spellings of a user have in common: lower case, no blanks around.';
 comment on view public.token_usage_users is 'What each user has used so far.';
 comment on view column public.token_usage_users.aborted is 'Number of calls that were broken off.';
 comment on view column public.token_usage_users.cache_read_tokens is 'Part of input_tokens that came from a cache.';

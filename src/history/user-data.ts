@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { TokenLedgerError } from '../errors.js'
 import { inTransaction } from '../postgres/transaction.js'
 import { type SpoolFindings, searchSpool } from '../recording/spool/erase-from-spool.js'
+import { userKey } from '../usage/user-key.js'
 
 /** How much is stored about a user. */
 export type UserData = {
@@ -79,7 +80,7 @@ export function inSpool(spoolDir: string | undefined, work: (path: string) => Sp
 
 /** Throws for what stands for nobody: an empty text, and the name of all whom nobody knows. */
 export function requirePerson(user: string): void {
-  const key = user.trim().toLowerCase()
+  const key = userKey(user)
   if (key !== '' && key !== 'anonymous') return
   throw new TokenLedgerError(
     'TOKENLEDGER_NO_USER',

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { inTransaction } from '../postgres/transaction.js'
 import { type SpoolFindings, searchSpool } from '../recording/spool/erase-from-spool.js'
+import { userKey } from '../usage/user-key.js'
 import { findSpellings, inSpool, requirePerson, type SearchOptions } from './user-data.js'
 
 /** What is left of a user after the last erasure. */
@@ -45,23 +46,26 @@ const selectLeft = `
 const selectMentions = `
   select count(*)::float8 as mentions
   from (
-    select concat_ws(
-      ' ', model_name, request_type, session_id, provider, operation, operation_id, project, response_id,
-      metadata::text, raw_usage::text
-    ) as text
-    from token_usage_logs
-    where user_email <> all($1)
-    union all
-    select concat_ws(' ', provider, model_name, request_type, operation, project)
-    from token_usage_daily
-    where user_email <> all($1)
-    union all
-    select record::text || reason
-    from token_usage_dead_letters
-    where token_usage_user_key(token_usage_dead_letter_user(record)) is distinct from token_usage_user_key($2)
+    select token_usage_user_key(text) as text
+    from (
+      select concat_ws(
+        ' ', model_name, request_type, session_id, provider, operation, operation_id, project, response_id,
+        metadata::text, raw_usage::text
+      ) as text
+      from token_usage_logs
+      where user_email <> all($1)
+      union all
+      select concat_ws(' ', provider, model_name, request_type, operation, project)
+      from token_usage_daily
+      where user_email <> all($1)
+      union all
+      select record::text || reason
+      from token_usage_dead_letters
+      where token_usage_user_key(token_usage_dead_letter_user(record)) is distinct from token_usage_user_key($2)
+    ) as texts
   ) as texts
-  where strpos(lower(text), token_usage_user_key($2)) > 0
-    and lower(text) ~ $3`
+  where strpos(text, token_usage_user_key($2)) > 0
+    and text ~ $3`
 
 /**
  * Looks for what is left of a user: in the database, on one snapshot, and in the spool. Changes nothing and holds nobody
@@ -89,10 +93,7 @@ export async function verifyErasure(
 
 async function countMentions(client: pg.ClientBase, spellings: string[], user: string): Promise<number | null> {
   if (!user.includes('@')) return null
-  const literal = user
-    .trim()
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}@]/gu, '\\$&')
+  const literal = userKey(user).replace(/[^\p{L}\p{N}@]/gu, '\\$&')
   const pattern = `(^|[^[:alnum:]._%+-])${literal}($|[^[:alnum:]-])`
   const { rows } = await client.query<{ mentions: number }>(selectMentions, [spellings, user, pattern])
   return rows[0]?.mentions ?? 0
