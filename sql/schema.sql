@@ -10,8 +10,8 @@ create table token_erasures (
   user_hash text not null,
   erased_at timestamp with time zone not null,
   anonymized boolean not null,
-  usage_rows bigint not null,
-  daily_sums bigint not null,
+  usage_rows bigint,
+  daily_sums bigint,
   dead_letters bigint not null,
   spooled bigint not null default 0,
   refused bigint not null default 0,
@@ -1003,12 +1003,12 @@ $function$
 
 comment on table public.token_erasures is 'Who was erased, as hashes: calls that these users made up to then are refused. One row for each erasure, also its receipt.';
 comment on table column public.token_erasures.anonymized is 'True where the rows were kept under a name that tells nothing.';
-comment on table column public.token_erasures.daily_sums is 'How many rows of token_usage_daily were.';
+comment on table column public.token_erasures.daily_sums is 'How many rows of token_usage_daily were removed; null where they were given another name.';
 comment on table column public.token_erasures.dead_letters is 'How many dead letters were removed.';
 comment on table column public.token_erasures.erased_at is 'When the user was erased: calls up to this time are refused, later ones are recorded.';
 comment on table column public.token_erasures.refused is 'How often a record of this user came later and was refused.';
 comment on table column public.token_erasures.spooled is 'How many records were removed from the spool of the machine that erased.';
-comment on table column public.token_erasures.usage_rows is 'How many rows of token_usage_logs were removed, or given another name.';
+comment on table column public.token_erasures.usage_rows is 'How many rows of token_usage_logs were removed; null where they were given another name.';
 comment on table column public.token_erasures.user_hash is 'SHA-256 of the salt of token_usage_settings and the user in lower case without surrounding blanks, in hexadecimal.';
 comment on type public.token_price_text is 'A range of texts, for the constraint of token_prices.';
 comment on type public.token_price_usd is 'A price in US dollars, from 0 to 1,000,000 with at most 12 decimal places.';

@@ -55,3 +55,16 @@ end
 $migration$;
 
 comment on function token_usage_user_key(text) is 'What all spellings of a user have in common: lower case, no blanks around.';
+
+-- Who knows how many rows an erased user had could find the name that these have now by counting. Where rows were kept
+-- nothing is to lead to them.
+alter table token_erasures
+  alter column usage_rows drop not null,
+  alter column daily_sums drop not null;
+
+update token_erasures
+set usage_rows = null, daily_sums = null
+where anonymized;
+
+comment on column token_erasures.usage_rows is 'How many rows of token_usage_logs were removed; null where they were given another name.';
+comment on column token_erasures.daily_sums is 'How many rows of token_usage_daily were removed; null where they were given another name.';
