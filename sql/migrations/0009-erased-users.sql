@@ -4,8 +4,8 @@
 -- token_usage_unicode is the first of these that the server offers: two without a locale of their own, which never change, ICU,
 -- and where there is none of them what the database itself goes by. A database of another encoding than UTF8 keeps what it had.
 --
--- A user who was erased before this, under a name with capitals beyond ASCII in such a database, or with other blanks around it
--- than those of ASCII, has a hash that is found no longer, and is to be erased again.
+-- A user who was erased before this has a hash that is found no longer, and is to be erased again, where the name has capitals
+-- beyond ASCII in such a database, other blanks around it than those of ASCII, or a sigma at the end of a word.
 do $migration$
 declare
   ours constant text := quote_ident(current_schema()) || '.token_usage_unicode';
