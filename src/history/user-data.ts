@@ -28,13 +28,16 @@ const selectSpellings = `
     select (select min(later.user_email) from token_usage_logs as later where later.user_email > users.user_email)
     from users
     where users.user_email is not null
+  ), users_of_sums as materialized (
+    select distinct user_email
+    from token_usage_daily
   )
   select user_email
   from users
   where token_usage_user_key(user_email) = token_usage_user_key($1)
   union
   select user_email
-  from token_usage_daily
+  from users_of_sums
   where token_usage_user_key(user_email) = token_usage_user_key($1)
   order by user_email`
 

@@ -42,30 +42,28 @@ const selectLeft = `
         and coalesce(token_usage_dead_letter_time(record), '-infinity') <= $3
     )::float8 as "deadLetters"`
 
-// The first condition is quick, the second one tells ann@example.com from joann@example.com.
+// The first condition is quick, the last one tells ann@example.com from joann@example.com.
 const selectMentions = `
   select count(*)::float8 as mentions
   from (
-    select token_usage_user_key(text) as text
-    from (
-      select concat_ws(
-        ' ', model_name, request_type, session_id, provider, operation, operation_id, project, response_id,
-        metadata::text, raw_usage::text
-      ) as text
-      from token_usage_logs
-      where user_email <> all($1)
-      union all
-      select concat_ws(' ', provider, model_name, request_type, operation, project)
-      from token_usage_daily
-      where user_email <> all($1)
-      union all
-      select record::text || reason
-      from token_usage_dead_letters
-      where token_usage_user_key(token_usage_dead_letter_user(record)) is distinct from token_usage_user_key($2)
-    ) as texts
+    select concat_ws(
+      ' ', model_name, request_type, session_id, provider, operation, operation_id, project, response_id,
+      metadata::text, raw_usage::text
+    ) as text
+    from token_usage_logs
+    where user_email <> all($1)
+    union all
+    select concat_ws(' ', provider, model_name, request_type, operation, project)
+    from token_usage_daily
+    where user_email <> all($1)
+    union all
+    select record::text || reason
+    from token_usage_dead_letters
+    where token_usage_user_key(token_usage_dead_letter_user(record)) is distinct from token_usage_user_key($2)
   ) as texts
-  where strpos(text, token_usage_user_key($2)) > 0
-    and text ~ $3`
+  where strpos(lower(text collate "C"), $4) > 0
+    and strpos(token_usage_user_key(text), token_usage_user_key($2)) > 0
+    and token_usage_user_key(text) ~ $3`
 
 /**
  * Looks for what is left of a user: in the database, on one snapshot, and in the spool. Changes nothing and holds nobody
@@ -93,8 +91,14 @@ export async function verifyErasure(
 
 async function countMentions(client: pg.ClientBase, spellings: string[], user: string): Promise<number | null> {
   if (!user.includes('@')) return null
-  const literal = userKey(user).replace(/[^\p{L}\p{N}@]/gu, '\\$&')
+  const key = userKey(user)
+  const literal = key.replace(/[^\p{L}\p{N}@]/gu, '\\$&')
   const pattern = `(^|[^[:alnum:]._%+-])${literal}($|[^[:alnum:]-])`
-  const { rows } = await client.query<{ mentions: number }>(selectMentions, [spellings, user, pattern])
+  const { rows } = await client.query<{ mentions: number }>(selectMentions, [spellings, user, pattern, asciiOf(key)])
   return rows[0]?.mentions ?? 0
+}
+
+// The longest part of a key that is no capital of another script: an "i" and a "k" may be.
+function asciiOf(key: string): string {
+  return key.split(/[^ -~]|[ik]/).reduce((longest, part) => (part.length > longest.length ? part : longest))
 }
