@@ -1,9 +1,8 @@
-import type { DiagnosticLogger } from '../recording/diagnostics.js'
+import { createLineLimiter, type DiagnosticLogger } from '../recording/diagnostics.js'
 
 const toleratedMs = 10_000
 
-/** A statement whose answer `ClockWatch` takes. */
-export const selectClock = 'select (extract(epoch from clock_timestamp()) * 1000)::text as now'
+const selectClock = 'select (extract(epoch from clock_timestamp()) * 1000)::text as now'
 
 /**
  * Warns, once, where the clock of this machine and that of the database differ by more than ten seconds. Nothing else
@@ -11,19 +10,25 @@ export const selectClock = 'select (extract(epoch from clock_timestamp()) * 1000
  */
 export class ClockWatch {
   readonly #diagnostics: DiagnosticLogger
+  readonly #mayAsk = createLineLimiter()
   #hasWarned = false
 
   constructor(diagnostics: DiagnosticLogger) {
     this.#diagnostics = diagnostics
   }
 
-  /** Compares the answer to statements of which `selectClock` was the last, sent `sentAt` and here now. */
+  /** The statements, and once a minute one more that asks for the time: it takes a tenth of a millisecond. */
+  addTo(statements: string): string {
+    return !this.#hasWarned && this.#mayAsk('clock') ? `${statements}; ${selectClock}` : statements
+  }
+
+  /** Compares the time in the answer to such statements, if there is one, that were sent `sentAt` and answered now. */
   compare(answer: unknown, sentAt: number): void {
     const there = Number(Array.isArray(answer) ? answer.at(-1)?.rows?.[0]?.now : undefined)
     const here = Date.now()
     // Between sending and getting it any time is right: how long either took nobody knows.
     const skewMs = there < sentAt ? sentAt - there : there > here ? here - there : 0
-    if (this.#hasWarned || Math.abs(skewMs) <= toleratedMs) return
+    if (Math.abs(skewMs) <= toleratedMs) return
     this.#hasWarned = true
     const seconds = Math.round(Math.abs(skewMs) / 1000)
     this.#diagnostics.warn(

@@ -4,7 +4,7 @@ import type { PriceSource } from '../pricing/price-source.js'
 import type { DiagnosticLogger } from '../recording/diagnostics.js'
 import type { UsageExporter, UsageLoss } from '../recording/exporter.js'
 import type { UsageRecord } from '../usage/usage-record.js'
-import { ClockWatch, selectClock } from './clock-watch.js'
+import { ClockWatch } from './clock-watch.js'
 import { toExportError } from './error-kind.js'
 import { insertRecords } from './insert-records.js'
 import { readOwnPrices } from './price-table.js'
@@ -19,7 +19,7 @@ const idleTimeoutMs = 10_000
 // At a stricter level, which a database may have by default, what was erased meanwhile would not be seen.
 const begin =
   `begin isolation level read committed; set local statement_timeout = ${statementTimeoutMs}; set local lock_timeout = ${lockTimeoutMs}; ` +
-  `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}; ${selectClock}`
+  `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`
 // A batch waits for the prices, which it can do without.
 const beginReading = 'begin; set local statement_timeout = 1500; set local lock_timeout = 500'
 
@@ -147,7 +147,7 @@ async function inTransaction<T>(
   let result: T
   try {
     const begunAt = Date.now()
-    const begun = await run(client, { text })
+    const begun = await run(client, { text: clock?.addTo(text) ?? text })
     clock?.compare(begun, begunAt)
     result = await work({ query: (statement) => run(client, statement) })
     await run(client, { text: 'commit' })
