@@ -10,8 +10,8 @@ create table token_erasures (
   user_hash text not null,
   erased_at timestamp with time zone not null,
   anonymized boolean not null,
-  usage_rows bigint not null,
-  daily_sums bigint not null,
+  usage_rows bigint,
+  daily_sums bigint,
   dead_letters bigint not null,
   spooled bigint not null default 0,
   refused bigint not null default 0,
@@ -1114,17 +1114,24 @@ CREATE OR REPLACE FUNCTION public.token_usage_user_key(user_email text)
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select lower(btrim(user_email, E' \t\r\n'))
+  select replace(
+    translate(lower(btrim(
+      user_email,
+      E'\u0009\u000A\u000B\u000C\u000D\u0020\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A'
+        '\u200B\u200C\u200D\u2028\u2029\u202F\u205F\u2060\u3000\uFEFF'
+    ) collate public.token_usage_unicode), E'\u03C2', E'\u03C3'),
+    E'i\u0307', 'i'
+  )
 $function$
 
 comment on table public.token_erasures is 'Who was erased, as hashes: calls that these users made up to then are refused. One row for each erasure, also its receipt.';
 comment on table column public.token_erasures.anonymized is 'True where the rows were kept under a name that tells nothing.';
-comment on table column public.token_erasures.daily_sums is 'How many rows of token_usage_daily were.';
+comment on table column public.token_erasures.daily_sums is 'How many rows of token_usage_daily were removed; null where they were given another name.';
 comment on table column public.token_erasures.dead_letters is 'How many dead letters were removed.';
 comment on table column public.token_erasures.erased_at is 'When the user was erased: calls up to this time are refused, later ones are recorded.';
 comment on table column public.token_erasures.refused is 'How often a record of this user came later and was refused.';
 comment on table column public.token_erasures.spooled is 'How many records were removed from the spool of the machine that erased.';
-comment on table column public.token_erasures.usage_rows is 'How many rows of token_usage_logs were removed, or given another name.';
+comment on table column public.token_erasures.usage_rows is 'How many rows of token_usage_logs were removed; null where they were given another name.';
 comment on table column public.token_erasures.user_hash is 'SHA-256 of the salt of token_usage_settings and the user in lower case without surrounding blanks, in hexadecimal.';
 comment on type public.token_price_text is 'A range of texts, for the constraint of token_prices.';
 comment on type public.token_price_usd is 'A price in US dollars, from 0 to 1,000,000 with at most 12 decimal places.';
@@ -1311,8 +1318,8 @@ comment on table column public.token_usage_user_days.requests is 'Number of call
 comment on table column public.token_usage_user_days.unknown is 'Number of calls whose token counts nobody knows.';
 comment on table column public.token_usage_user_days.unpriced is 'Number of calls without a cost, or with one that is not a number.';
 comment on table column public.token_usage_user_days.user_email is 'Who made the calls.';
-comment on function public.token_usage_user_hash(pg_catalog.text) is 'The user_hash of a user, whatever the spelling.';
-comment on function public.token_usage_user_key(pg_catalog.text) is 'What all spellings of a user have in common: lower case, no surrounding blanks.';
+comment on function public.token_usage_user_hash(text) is 'The user_hash of a user, whatever the spelling.';
+comment on function public.token_usage_user_key(text) is 'What all spellings of a user have in common: lower case, no blanks around.';
 comment on view public.token_usage_users is 'What each user has used so far.';
 comment on view column public.token_usage_users.aborted is 'Number of calls that were broken off.';
 comment on view column public.token_usage_users.cache_read_tokens is 'Part of input_tokens that came from a cache.';

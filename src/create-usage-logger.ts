@@ -219,12 +219,12 @@ function createProcessor(config: Config, options: UsageLoggerOptions, diagnostic
 
 function createExporter(config: Config, options: UsageLoggerOptions, diagnostics: DiagnosticLogger): UsageExporter {
   if (options.exporter) return options.exporter
-  if (options.pool) return new PostgresUsageExporter(options.pool, 'borrowed')
+  if (options.pool) return new PostgresUsageExporter(options.pool, 'borrowed', diagnostics)
   const { databaseUrl, sslMode, sslEnvironment } = config
   if (!databaseUrl) throw new ConfigurationError('no database is set; set DATABASE_URL and restart')
   const password = passwordOf(options.password, diagnostics)
   const pool = createPool({ databaseUrl, password, sslMode, sslEnvironment, maxConnections: 1 }, diagnostics)
-  return new PostgresUsageExporter(pool, 'owned')
+  return new PostgresUsageExporter(pool, 'owned', diagnostics)
 }
 
 function passwordOf(value: unknown, diagnostics: DiagnosticLogger): PasswordSource | undefined {

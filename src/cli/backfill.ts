@@ -112,7 +112,7 @@ function describeQuota({ user, before, after, tokens }: QuotaChange): string {
 function describe({ mode, method, rows, tokens, users, ...result }: BackfillResult): string {
   if (rows === 0) return 'No prompts need token backfill!'
   const would = mode === 'dry-run' ? ' (dry run, nothing was changed)' : ''
-  const { quotas, withoutQuota, logged, withoutTime } = result
+  const { quotas, withoutQuota, logged, refused, withoutTime } = result
   return [
     line('rows', String(rows)),
     line('tokens', String(tokens)),
@@ -121,6 +121,7 @@ function describe({ mode, method, rows, tokens, users, ...result }: BackfillResu
       ? [line('quotas', `${quotas}${withoutQuota > 0 ? `; ${withoutQuota} users have none` : ''}`)]
       : []),
     ...(logged > 0 ? [line('logged', String(logged))] : []),
+    ...(refused > 0 ? [line('refused', `${refused} by the log: their user was erased or their day pruned`)] : []),
     ...(withoutTime > 0 ? [line('not logged', `${withoutTime} without a time`)] : []),
     line('mode', `${method}${would}`),
   ].join('\n')

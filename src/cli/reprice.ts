@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
 import { TokenLedgerError } from '../errors.js'
 import { readOwnPrices } from '../postgres/price-table.js'
@@ -7,6 +6,7 @@ import type { RepriceRange } from '../postgres/reprice-rows.js'
 import { priceList } from '../pricing/price-list.js'
 import { Pricer } from '../pricing/pricer.js'
 import { describeTime } from '../pricing/token-price.js'
+import { confirm } from './confirm.js'
 import { describeModels, describeTotal } from './describe-reprice.js'
 import { printable } from './printable.js'
 import { createProgress } from './progress.js'
@@ -42,34 +42,39 @@ export function createRepriceCommand(): Command {
 async function runReprice(flags: RepriceFlags, command: Command): Promise<void> {
   const { since, until = timeOfNow(), model: modelName, dryRun, yes, json } = flags
   if (until <= since) command.error('error: --until has to be later than --since', { exitCode: 2 })
-  if (!dryRun && !yes && !process.stdin.isTTY) {
-    const message =
-      'error: there is no terminal to ask on; give --yes to change the rows, or --dry-run to see the costs'
-    command.error(message, { exitCode: 2 })
-  }
   const range = { since, until, modelName }
   const mayAsk = !dryRun && !yes
   const result = await withDatabase(async (pool) => {
     const pricer = new Pricer([await readOwnPrices(pool), priceList])
     const run: Run = (mode) => withProgress((hooks) => reprice(pool, range, { pricer, mode, ...hooks }))
-    if (mayAsk) await ask(checked(await run('count'), range))
-    return checked(await run(dryRun ? 'count' : 'change'), range)
+    const preview = mayAsk ? checked(await run('count'), range) : undefined
+    if (preview && !(await mayChange(preview))) return undefined
+    const done = await run(dryRun ? 'count' : 'change')
+    return preview ? done : checked(done, range)
   })
+  if (result === undefined) {
+    console.error('tokenledger: nothing was changed')
+    process.exitCode = 1
+    return
+  }
   if (json) console.log(JSON.stringify({ ...range, ...result }))
   else console.log(mayAsk ? describeTotal(result) : `${describeModels(result)}\n${describeTotal(result)}`)
 }
 
-/** Shows what would change and waits for a yes; throws for anything else. */
-async function ask(preview: RepriceResult): Promise<void> {
+/** Shows what would change and asks; where nothing would there is nothing to ask. */
+async function mayChange(preview: RepriceResult): Promise<boolean> {
   console.error(`${describeModels(preview)}\n${describeTotal(preview)}`)
-  if (preview.total.changed === 0) return
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await terminal.question(`Change ${preview.total.changed.toLocaleString('en')} rows? [y/N] `)
-  terminal.close()
-  if (!/^y(es)?$/i.test(answer.trim())) throw new TokenLedgerError('TOKENLEDGER_DECLINED', 'Nothing was changed.')
+  const { changed } = preview.total
+  return changed === 0 || confirm(`Change ${changed.toLocaleString('en')} rows?`, {})
 }
 
 function checked(result: RepriceResult, { since, until, modelName }: RepriceRange): RepriceResult {
+  const { onlySumsBefore: day } = result
+  if (day !== null) {
+    console.error(
+      `tokenledger: the days before ${day} have only sums, which stay as they were priced; their rows were pruned`,
+    )
+  }
   if (result.total.calls + result.kept.calls > 0) return result
   const whose = modelName === undefined ? '' : ` of ${printable(modelName)}`
   throw new TokenLedgerError(

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { countNewStaged, openStage, stageRecords, storeStaged } from '../postgres/stage-records.js'
+import { countStaged, openStage, type StoredCounts, stageRecords, storeStaged } from '../postgres/stage-records.js'
 import { inTransaction } from '../postgres/transaction.js'
 import { toEstimatedRecord, withoutLogged } from './backfill-log.js'
 import {
@@ -48,6 +48,8 @@ export type BackfillResult = {
   readonly withoutQuota: number
   /** Rows added to `token_usage_logs`, or that would be. */
   readonly logged: number
+  /** Rows that the log refused, or would, because their user was erased or their day pruned. */
+  readonly refused: number
   /** Rows that the log did not get for having no time. */
   readonly withoutTime: number
 }
@@ -66,6 +68,7 @@ const begin = `begin isolation level read committed read write;
   set local row_security = off;
   set local time zone 'UTC'`
 
+const nothingLogged: StoredCounts = { stored: 0, refused: 0 }
 const smallPage = 10
 const largePage = 1000
 // Texts are in memory when a tokenizer counts them.
@@ -110,7 +113,7 @@ async function backfillRows(work: Work, run: BackfillRun): Promise<BackfillResul
     run.onProgress?.(tally.done, total)
   }
   const users = await settleUsers(work, run)
-  const logged = options.intoLog ? await storeLog(work) : 0
+  const { stored: logged, refused } = options.intoLog ? await storeLog(work) : nothingLogged
   const { rows, tokens, withoutTime } = tally
   return {
     table: found.table.name,
@@ -122,6 +125,7 @@ async function backfillRows(work: Work, run: BackfillRun): Promise<BackfillResul
     quotas: users.quotas,
     withoutQuota: users.withoutQuota,
     logged,
+    refused,
     withoutTime,
   }
 }
@@ -170,8 +174,8 @@ async function settleUsers({ client, options, found }: Work, { onQuota }: Backfi
   return countUsers(client, found)
 }
 
-async function storeLog({ client, options }: Work): Promise<number> {
-  return options.mode === 'run' ? (await storeStaged(client)).stored : countNewStaged(client)
+function storeLog({ client, options }: Work): Promise<StoredCounts> {
+  return options.mode === 'run' ? storeStaged(client) : countStaged(client)
 }
 
 function tokensOf({ promptTokens, responseTokens }: EstimatedRow): number {

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { countNewStaged, openStage, stageRecords, storeStaged } from '../postgres/stage-records.js'
+import { countStaged, openStage, stageRecords, storeStaged } from '../postgres/stage-records.js'
 import { inTransaction } from '../postgres/transaction.js'
 import { explainRefusals } from './describe-refusal.js'
 import type { ImportLine } from './import-line.js'
@@ -24,7 +24,7 @@ export type ImportResult = {
   /** Lines whose row was there before, or came twice under one id. */
   readonly present: number
   readonly rejected: number
-  /** Lines that the database took and dropped, because their user was erased or their day pruned; 0 for a dry run. */
+  /** Lines that the database took and dropped, because their user was erased or their day pruned, or would. */
   readonly refused: number
 }
 
@@ -48,8 +48,7 @@ export function importUsage(
     inTransaction(pool, begin, async (client) => {
       await openStage(client)
       const { read, rejected } = await stageLines(client, source, run)
-      const { stored, refused } =
-        mode === 'run' ? await storeStaged(client) : { stored: await countNewStaged(client), refused: 0 }
+      const { stored, refused } = await (mode === 'run' ? storeStaged(client) : countStaged(client))
       return { mode, read, imported: stored, present: read - rejected - stored - refused, rejected, refused }
     }),
   )

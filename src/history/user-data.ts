@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { TokenLedgerError } from '../errors.js'
 import { inTransaction } from '../postgres/transaction.js'
 import { type SpoolFindings, searchSpool } from '../recording/spool/erase-from-spool.js'
+import { userKey } from '../usage/user-key.js'
 
 /** How much is stored about a user. */
 export type UserData = {
@@ -27,13 +28,16 @@ const selectSpellings = `
     select (select min(later.user_email) from token_usage_logs as later where later.user_email > users.user_email)
     from users
     where users.user_email is not null
+  ), users_of_sums as materialized (
+    select distinct user_email
+    from token_usage_daily
   )
   select user_email
   from users
   where token_usage_user_key(user_email) = token_usage_user_key($1)
   union
   select user_email
-  from token_usage_daily
+  from users_of_sums
   where token_usage_user_key(user_email) = token_usage_user_key($1)
   order by user_email`
 
@@ -79,7 +83,7 @@ export function inSpool(spoolDir: string | undefined, work: (path: string) => Sp
 
 /** Throws for what stands for nobody: an empty text, and the name of all whom nobody knows. */
 export function requirePerson(user: string): void {
-  const key = user.trim().toLowerCase()
+  const key = userKey(user)
   if (key !== '' && key !== 'anonymous') return
   throw new TokenLedgerError(
     'TOKENLEDGER_NO_USER',

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { inTransaction } from '../postgres/transaction.js'
 import { type SpoolFindings, searchSpool } from '../recording/spool/erase-from-spool.js'
+import { userKey } from '../usage/user-key.js'
 import { findSpellings, inSpool, requirePerson, type SearchOptions } from './user-data.js'
 
 /** What is left of a user after the last erasure. */
@@ -41,7 +42,7 @@ const selectLeft = `
         and coalesce(token_usage_dead_letter_time(record), '-infinity') <= $3
     )::float8 as "deadLetters"`
 
-// The first condition is quick, the second one tells ann@example.com from joann@example.com.
+// The first condition is quick, the last one tells ann@example.com from joann@example.com.
 const selectMentions = `
   select count(*)::float8 as mentions
   from (
@@ -60,8 +61,9 @@ const selectMentions = `
     from token_usage_dead_letters
     where token_usage_user_key(token_usage_dead_letter_user(record)) is distinct from token_usage_user_key($2)
   ) as texts
-  where strpos(lower(text), token_usage_user_key($2)) > 0
-    and lower(text) ~ $3`
+  where strpos(lower(text collate "C"), $4) > 0
+    and strpos(token_usage_user_key(text), token_usage_user_key($2)) > 0
+    and token_usage_user_key(text) ~ $3`
 
 /**
  * Looks for what is left of a user: in the database, on one snapshot, and in the spool. Changes nothing and holds nobody
@@ -89,11 +91,14 @@ export async function verifyErasure(
 
 async function countMentions(client: pg.ClientBase, spellings: string[], user: string): Promise<number | null> {
   if (!user.includes('@')) return null
-  const literal = user
-    .trim()
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}@]/gu, '\\$&')
+  const key = userKey(user)
+  const literal = key.replace(/[^\p{L}\p{N}@]/gu, '\\$&')
   const pattern = `(^|[^[:alnum:]._%+-])${literal}($|[^[:alnum:]-])`
-  const { rows } = await client.query<{ mentions: number }>(selectMentions, [spellings, user, pattern])
+  const { rows } = await client.query<{ mentions: number }>(selectMentions, [spellings, user, pattern, asciiOf(key)])
   return rows[0]?.mentions ?? 0
+}
+
+// The longest part of a key that is no capital of another script: an "i" and a "k" may be.
+function asciiOf(key: string): string {
+  return key.split(/[^ -~]|[ik]/).reduce((longest, part) => (part.length > longest.length ? part : longest))
 }

@@ -65,6 +65,18 @@ const selectModels = `
   group by model_name
   order by model_name`
 
+const selectOnlySumsBefore = `
+  select (pruned_before at time zone time_zone)::date::text as day
+  from token_usage_settings
+  where exists (
+    select
+    from token_usage_daily
+    where day < (pruned_before at time zone time_zone)::date
+      and day + 1 > $1::timestamptz at time zone time_zone
+      and day < $2::timestamptz at time zone time_zone
+      and ($3::text is null or model_name = $3)
+  )`
+
 // Which of them are priced here is no condition: the planner thinks them few, and would sort all rows for every page.
 const selectRows = `
   select
@@ -134,6 +146,13 @@ const firstId = String(-(2n ** 63n))
 export async function readModelRows(client: pg.ClientBase, range: RepriceRange): Promise<ModelRows[]> {
   const { rows } = await client.query(selectModels, [range.since, range.until, range.modelName ?? null])
   return rows.map((row) => ({ ...row, keptPicoUsd: BigInt(row.keptPicoUsd) }))
+}
+
+/** The first day that has rows, where earlier ones of the range have sums that outlived theirs; null where none do. */
+export async function readOnlySumsBefore(client: pg.ClientBase, range: RepriceRange): Promise<string | null> {
+  const values = [range.since, range.until, range.modelName ?? null]
+  const { rows } = await client.query<{ day: string }>(selectOnlySumsBefore, values)
+  return rows[0]?.day ?? null
 }
 
 export type PageRequest = {

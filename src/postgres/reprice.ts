@@ -10,6 +10,7 @@ import {
   type RepriceRange,
   type RowCost,
   readModelRows,
+  readOnlySumsBefore,
   readRepricePage,
   updateCosts,
 } from './reprice-rows.js'
@@ -38,6 +39,11 @@ export type RepriceResult = {
   readonly total: RepriceTotal
   /** Calls whose cost the provider reported or the application entered, and its sum in US dollars: they keep it. */
   readonly kept: { readonly calls: number; readonly cost: string }
+  /**
+   * The first day that has rows (`2026-08-28`), where earlier days of the range have sums that outlived theirs: those stay as
+   * they were priced. Null where there are none.
+   */
+  readonly onlySumsBefore: string | null
   /** Of `token_reprice_runs`; null where nothing was to be changed by this run. */
   readonly runId: number | null
 }
@@ -77,7 +83,10 @@ const updateRun = `
  */
 export async function reprice(pool: pg.Pool, range: RepriceRange, options: RepriceOptions): Promise<RepriceResult> {
   const { pricer, mode, onStart, onRows } = options
-  const models = await inTransaction(pool, beginReading, (client) => readModelRows(client, range))
+  const { models, onlySumsBefore } = await inTransaction(pool, beginReading, async (client) => ({
+    models: await readModelRows(client, range),
+    onlySumsBefore: await readOnlySumsBefore(client, range),
+  }))
   const rowsInAll = models.reduce((sum, { rows }) => sum + rows, 0)
   onStart?.(rowsInAll)
   const runId = mode === 'change' && rowsInAll > 0 ? await startRun(pool, range) : null
@@ -89,7 +98,7 @@ export async function reprice(pool: pg.Pool, range: RepriceRange, options: Repri
     }
   }
   if (runId !== null) await pool.query('update token_reprice_runs set finished_at = now() where id = $1', [runId])
-  return { models: tally.models(), total: tally.total(), kept: sumKept(models), runId }
+  return { models: tally.models(), total: tally.total(), kept: sumKept(models), onlySumsBefore, runId }
 }
 
 /** Somebody changed rows of a chunk after they were read: it is read again. */

@@ -44,27 +44,52 @@ export async function stageRecords(
   if (records.length > 0) await client.query(insertInto(stages[identity], records))
 }
 
-/**
- * Stores what is staged in one statement, without what is there already. Tells how many rows are new, and how many were
- * refused, because their user was erased or their day pruned.
- */
-export async function storeStaged(client: ClientBase): Promise<{ stored: number; refused: number }> {
+const isNew = 'not exists (select from token_usage_logs as logs where logs.event_id = records.event_id)'
+
+const selectNew = `
+  select count(distinct event_id)::float8 as rows
+  from (${staged}) as records
+  where ${isNew}`
+
+// As the trigger of token_usage_logs tells them.
+const selectRefused = `
+  select count(*)::float8 as rows
+  from (select distinct on (event_id) event_id, timestamp, user_email from (${staged}) as records) as records
+  left join (
+    select users.user_email, max(erasures.erased_at) as erased_at
+    from (select distinct user_email from (${staged}) as records) as users
+    join token_erasures as erasures on erasures.user_hash = token_usage_user_hash(users.user_email)
+    group by users.user_email
+  ) as erased on erased.user_email = records.user_email
+  where ${isNew}
+    and (
+      records.timestamp < (select pruned_before from token_usage_settings)
+      or records.timestamp <= erased.erased_at
+    )`
+
+/** How many rows are new, and how many were refused, because their user was erased or their day pruned; or would be. */
+export type StoredCounts = { readonly stored: number; readonly refused: number }
+
+/** Stores what is staged in one statement, without what is there already. */
+export async function storeStaged(client: ClientBase): Promise<StoredCounts> {
   const { rowCount } = await client.query(
     `insert into token_usage_logs (${columns})
     select * from (${staged}) as records
     order by event_id
     on conflict (event_id) do nothing`,
   )
-  const refused = await countNewStaged(client)
+  // What is not there even now was refused.
+  const refused = await countRows(client, selectNew)
   return { stored: (rowCount ?? 0) - refused, refused }
 }
 
-/** How many of the staged rows are not there: what `storeStaged` would add, or what was refused when it has. */
-export async function countNewStaged(client: ClientBase): Promise<number> {
-  const { rows } = await client.query<{ count: number }>(
-    `select count(distinct event_id)::float8 as count
-    from (${staged}) as records
-    where not exists (select from token_usage_logs as logs where logs.event_id = records.event_id)`,
-  )
-  return rows[0]?.count ?? 0
+/** What `storeStaged` would tell. */
+export async function countStaged(client: ClientBase): Promise<StoredCounts> {
+  const refused = await countRows(client, selectRefused)
+  return { stored: (await countRows(client, selectNew)) - refused, refused }
+}
+
+async function countRows(client: ClientBase, sql: string): Promise<number> {
+  const { rows } = await client.query<{ rows: number }>(sql)
+  return rows[0]?.rows ?? 0
 }

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ExportError } from '../errors.js'
 import type { PriceSource } from '../pricing/price-source.js'
+import type { DiagnosticLogger } from '../recording/diagnostics.js'
 import type { UsageExporter, UsageLoss } from '../recording/exporter.js'
 import type { UsageRecord } from '../usage/usage-record.js'
+import { ClockWatch } from './clock-watch.js'
 import { toExportError } from './error-kind.js'
 import { insertRecords } from './insert-records.js'
 import { readOwnPrices } from './price-table.js'
@@ -47,18 +49,21 @@ export interface UsageClient {
 
 /**
  * Writes usage records to PostgreSQL: each batch is one transaction on one connection, with nothing that a
- * transaction-mode pgbouncer would not carry. A pool that was handed in is left open by `close()`.
+ * transaction-mode pgbouncer would not carry. A pool that was handed in is left open by `close()`. With `diagnostics` it
+ * warns of a clock that is wrong.
  */
 export class PostgresUsageExporter implements UsageExporter {
   readonly name = 'PostgreSQL'
   readonly #pool: UsagePool
   readonly #ownership: 'owned' | 'borrowed'
   readonly #clients = new Set<UsageClient>()
+  readonly #clock: ClockWatch | undefined
   #closing: Promise<void> | undefined
 
-  constructor(pool: UsagePool, ownership: 'owned' | 'borrowed') {
+  constructor(pool: UsagePool, ownership: 'owned' | 'borrowed', diagnostics?: DiagnosticLogger) {
     this.#pool = pool
     this.#ownership = ownership
+    this.#clock = diagnostics && new ClockWatch(diagnostics)
     // An idle connection may be lost at any time, and a pool to which nobody listens then ends the process.
     pool.on('error', ignore)
   }
@@ -107,7 +112,7 @@ export class PostgresUsageExporter implements UsageExporter {
     try {
       client = await this.#connect()
       this.#clients.add(client)
-      return await inTransaction(client, beginning, work)
+      return await inTransaction(client, { text: beginning, clock: this.#clock }, work)
     } catch (error) {
       throw toExportError(error)
     } finally {
@@ -135,13 +140,15 @@ type Session = { query(statement: Statement): Promise<unknown> }
 
 async function inTransaction<T>(
   client: UsageClient,
-  beginning: string,
+  { text, clock }: { readonly text: string; readonly clock: ClockWatch | undefined },
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   client.on('error', ignore)
   let result: T
   try {
-    await run(client, { text: beginning })
+    const begunAt = Date.now()
+    const begun = await run(client, { text: clock?.addTo(text) ?? text })
+    clock?.compare(begun, begunAt)
     result = await work({ query: (statement) => run(client, statement) })
     await run(client, { text: 'commit' })
   } catch (error) {

@@ -11,6 +11,8 @@ export type BillableUsage = {
   readonly images: number
   readonly webSearches: number
   readonly audioSeconds: number
+  /** How often the fee of a request is charged. */
+  readonly requests: number
 }
 
 type Totals = {
@@ -30,7 +32,7 @@ const noTokens: Totals = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, rea
 const noMedia: Media = { audio: 0, image: 0, video: 0 }
 
 /** What is charged of a call; null where its usage is unknown, contradicts itself, or holds what no price is for. */
-export function countBillable(call: PricedCall, raw: RawUsage): BillableUsage | null {
+export function countBillable(call: PricedCall, raw: RawUsage, requests = 1): BillableUsage | null {
   const audioSeconds = raw.type === 'duration' ? amountIn(raw, 'seconds') : amountIn(raw, 'prompt_audio_seconds')
   const isImage = call.usageSource === 'fixed'
   const totals = isImage ? imageTotals(raw) : (billedTotals(raw) ?? totalsOf(call, audioSeconds))
@@ -45,6 +47,7 @@ export function countBillable(call: PricedCall, raw: RawUsage): BillableUsage | 
     images: areImagesCounted ? 0 : (findCount(raw, 'images') ?? 1),
     webSearches: webSearchesOf(raw),
     audioSeconds,
+    requests,
   }
 }
 

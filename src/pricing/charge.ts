@@ -92,7 +92,8 @@ function withoutAudio(tokens: BillableUsage['tokens']): BillableUsage['tokens'] 
   return { ...tokens, inputAudio: 0, cacheReadAudio: 0 }
 }
 
-function chargeFees({ images, webSearches }: BillableUsage, { fees }: Price): bigint | null {
+function chargeFees({ images, webSearches, requests }: BillableUsage, { fees }: Price): bigint | null {
   if ((images > 0 && fees.image === null) || (webSearches > 0 && fees.webSearch === null)) return null
-  return fees.request + BigInt(images) * (fees.image ?? 0n) + BigInt(webSearches) * (fees.webSearch ?? 0n)
+  const ofImages = BigInt(images) * (fees.image ?? 0n)
+  return BigInt(requests) * fees.request + ofImages + BigInt(webSearches) * (fees.webSearch ?? 0n)
 }

@@ -65,8 +65,8 @@ export class Pricer {
     return sum
   }
 
-  #priceOne({ call, raw }: ChargedPart, model: PricedModel): CallCost | null {
-    const usage = countBillable(call, raw)
+  #priceOne({ call, raw, requests }: ChargedPart, model: PricedModel): CallCost | null {
+    const usage = countBillable(call, raw, requests)
     if (usage === null) return null
     for (const { source, schedule } of this.#pricesOf(model)) {
       const price = schedule.priceAt(call.timestamp)

@@ -132,7 +132,8 @@ function fail(response: Response, error: unknown, logger: DiagnosticLogger): voi
   if (!isWrong)
     logger.error({ code: (error as { code?: string }).code }, 'an export could not be read from the database')
   if (response.headersSent) response.destroy()
-  else response.status(isWrong ? 400 : 503).json({ error: isWrong ? error.message : explainReadError(error) })
+  else if (isWrong) response.status(error.code === 'TOKENLEDGER_BUSY' ? 429 : 400).json({ error: error.message })
+  else response.status(503).json({ error: explainReadError(error) })
 }
 
 function describe(issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]): string {

@@ -28,6 +28,9 @@ const t = initTRPC.context<UsageContext>().create({
   },
 })
 
+/** How many groups have a line of their own: all others are one line, so that no answer is of every user there is. */
+const limit = z.int().min(1).max(1000).default(1000)
+
 /** For everybody who is known. */
 const viewed = t.procedure.use(async ({ ctx: { viewer }, next }) => {
   if (viewer === undefined) throw new TRPCError({ code: 'UNAUTHORIZED', message: 'sign in first' })
@@ -54,10 +57,10 @@ export const usageRouter = t.router({
   viewer: viewed.query(({ ctx }) => ctx.viewer),
   totals: viewed.input(usageQuerySchema).query(({ ctx, input }) => ctx.reports.getUsageTotals(own(ctx.viewer, input))),
   breakdown: viewed
-    .input(usageGroupQuerySchema.extend({ by: usageDimensionSchema }))
+    .input(usageGroupQuerySchema.extend({ by: usageDimensionSchema, limit }))
     .query(({ ctx, input: { by, ...query } }) => ctx.reports.getUsageBy(by, own(ctx.viewer, query))),
   series: viewed
-    .input(usageSeriesQuerySchema.extend({ period: usagePeriodSchema }))
+    .input(usageSeriesQuerySchema.extend({ period: usagePeriodSchema, limit }))
     .query(({ ctx, input: { period, ...query } }) => ctx.reports.getUsageByPeriod(period, own(ctx.viewer, query))),
   latencies: viewed
     .input(usageQuerySchema.extend({ by: usageDimensionSchema.optional() }))

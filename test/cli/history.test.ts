@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { runCli } from './run-cli.js'
+import { hasTerminal, runOnTerminal } from './run-on-terminal.js'
 
 const ann = 'ann@example.com'
 let database: TestDatabase
@@ -45,6 +46,22 @@ test.each([[['prune', '--older-than', '30d']], [['erase', '--user', ann]]])(
     expect(stderr).toMatch(/^tokenledger: .*no terminal to ask. With --yes it does not ask. Nothing was changed\.\n$/)
     expect(await database.query('select from token_usage_logs')).toHaveLength(100)
   },
+)
+
+test.skipIf(!hasTerminal).each([[['prune', '--older-than', '30d']], [['erase', '--user', ann]]])(
+  'a no on the terminal exits with 1, and nothing is changed (%j)',
+  async (args) => {
+    const { code, output } = await runOnTerminal(args, directory, {
+      answer: 'no\n',
+      DATABASE_URL: database.connectionString,
+    })
+
+    expect(code).toBe(1)
+    expect(output).toContain('for good? (yes/no) ')
+    expect(output).toContain('tokenledger: nothing was changed')
+    expect(await database.query('select from token_usage_logs')).toHaveLength(100)
+  },
+  30_000,
 )
 
 // In this order: what is erased is gone for the next test.

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -47,6 +47,26 @@ test('a file is imported once; bad lines go to a file with their reasons, and ex
     reason: 'timestamp is missing; inputTokens is missing; outputTokens is missing',
     text: '{"modelName":7}',
   })
+}, 30_000)
+
+test('a reject file that others could read is theirs no longer, and a link is not followed', async () => {
+  await writeFile(join(directory, 'calls.ndjson'), '{}\n')
+  await writeFile(join(directory, 'open.ndjson'), 'old', { mode: 0o644 })
+  await writeFile(join(directory, 'target'), 'of somebody else')
+  await symlink('target', join(directory, 'link.ndjson'))
+
+  const open = await run('calls.ndjson', '--reject-file', 'open.ndjson')
+  const link = await run('calls.ndjson', '--reject-file', 'link.ndjson')
+
+  expect(open.code).toBe(3)
+  expect((await stat(join(directory, 'open.ndjson'))).mode & 0o777).toBe(0o600)
+  expect(await readFile(join(directory, 'open.ndjson'), 'utf8')).toMatch(/^\{"line":1,/)
+  expect(link).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'tokenledger: "link.ndjson" cannot be written (ELOOP); --reject-file names another.\n',
+  })
+  expect(await readFile(join(directory, 'target'), 'utf8')).toBe('of somebody else')
 }, 30_000)
 
 test('a CSV is imported with its columns mapped', async () => {

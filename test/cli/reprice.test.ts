@@ -1,14 +1,13 @@
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { prune } from '../../src/history/prune.js'
 import { enterPrices } from '../../src/postgres/enter-prices.js'
 import { priceOf } from '../pricing/price-timeline.js'
-import { bundleScript } from '../support/bundle-script.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { type CliRun, runCli } from './run-cli.js'
+import { hasTerminal, runOnTerminal } from './run-on-terminal.js'
 
 let database: TestDatabase
 let directory: string
@@ -86,20 +85,44 @@ test('a range without rows exits with 1 and says so', async () => {
   expect(result).toEqual({ code: 1, stdout: '', stderr })
 }, 60_000)
 
-const hasTerminal = spawnSync('script', ['--version']).stdout?.includes('util-linux') ?? false
-if (!hasTerminal) console.log('Skipped: what reprice asks on a terminal, for want of the script command of util-linux')
+test('sums that outlived their rows stay as they were priced, which is said of a range that has some', async () => {
+  await prune(database.pool, { day: '2026-01-05', startsAt: '2026-01-05T00:00:00Z' }, { keepDaily: true })
+
+  const some = await run('reprice', ...january, '--dry-run')
+  const none = await run('reprice', '--since', '2026-01-03', '--dry-run', '--json')
+  const only = await run('reprice', '--since', '2026-01-01', '--until', '2026-01-03', '--yes')
+
+  const before = (day: string) =>
+    `tokenledger: the days before ${day} have only sums, which stay as they were priced; their rows were pruned\n`
+  expect(some).toMatchObject({ code: 0, stderr: before('2026-01-05') })
+  expect(none).toMatchObject({ code: 0, stderr: '' })
+  expect(JSON.parse(none.stdout)).toMatchObject({ onlySumsBefore: null })
+  expect(only).toMatchObject({ code: 1, stderr: expect.stringContaining(before('2026-01-05')) })
+}, 60_000)
+
+test('without a terminal it shows the costs, names the flag, exits with 1 and changes nothing', async () => {
+  const { code, stdout, stderr } = await run('reprice', ...january)
+
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toContain('2 of 2 calls would change, from $0.5 to $0.0045 (nothing was changed)')
+  expect(stderr).toContain('no terminal to ask. With --yes it does not ask. Nothing was changed.\n')
+  expect(await readCosts()).toEqual([null, '0.5', '0.25'])
+}, 60_000)
 
 test.skipIf(!hasTerminal)(
   'on a terminal it shows the costs and asks, and changes nothing without a yes',
   async () => {
-    const no = await runOnTerminal('\n')
+    const runWith = (answer: string) =>
+      runOnTerminal(['reprice', ...january], directory, { answer, DATABASE_URL: database.connectionString })
+
+    const no = await runWith('\n')
     const costs = await readCosts()
-    const yes = await runOnTerminal('y\n')
+    const yes = await runWith('y\n')
 
     expect(no.code).toBe(1)
     expect(no.output).toContain('2 of 2 calls would change, from $0.5 to $0.0045 (nothing was changed)')
-    expect(no.output).toContain('Change 2 rows? [y/N] ')
-    expect(no.output).toContain('tokenledger: Nothing was changed.')
+    expect(no.output).toContain('Change 2 rows? (yes/no) ')
+    expect(no.output).toContain('tokenledger: nothing was changed')
     expect(costs).toEqual([null, '0.5', '0.25'])
     expect(yes.code).toBe(0)
     expect(yes.output).toContain('2 of 2 calls changed, from $0.5 to $0.0045 (run 1 of token_reprice_runs)')
@@ -107,18 +130,3 @@ test.skipIf(!hasTerminal)(
   },
   120_000,
 )
-
-async function runOnTerminal(answer: string): Promise<{ readonly code: number; readonly output: string }> {
-  const command = [process.execPath, bundleScript('src/cli/main.ts'), 'reprice', ...january].join(' ')
-  const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
-    cwd: directory,
-    env: { PATH: process.env.PATH, TERM: 'xterm', DATABASE_URL: database.connectionString },
-  })
-  let output = ''
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    output += chunk
-    if (output.endsWith('[y/N] ') || /\[y\/N\] \S*$/.test(output)) child.stdin.write(answer)
-  })
-  const [code] = await once(child, 'exit')
-  return { code, output }
-}

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { backfill } from '../../src/history/backfill.js'
 import type { BackfillOptions } from '../../src/history/backfill-table.js'
+import { eraseUser } from '../../src/history/erase-user.js'
+import { prune } from '../../src/history/prune.js'
 import { tokensByCharacters } from '../../src/history/tokens-by-characters.js'
 import { verify } from '../../src/postgres/verify.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
@@ -70,6 +72,7 @@ describe('a backfill', () => {
       quotas: 0,
       withoutQuota: 0,
       logged: 0,
+      refused: 0,
       withoutTime: 0,
     })
   })
@@ -292,6 +295,32 @@ describe('a backfill into the log', () => {
     expect(again).toMatchObject({ logged: 0 })
     expect(await counts()).toEqual([0, null, 77, 0, 0, null])
   })
+})
+
+test('a dry run into the log counts as the run does, users who were erased and days that were pruned', async () => {
+  await insertPrompts()
+  await eraseUser(database.pool, 'Ada')
+  await prune(database.pool, { day: '2026-01-02', startsAt: '2026-01-02T12:00:00Z' })
+  const options: BackfillOptions = { ...withResponses, intoLog: true }
+
+  const dryRun = await backfill(database.pool, options, { mode: 'dry-run' })
+  const result = await backfill(database.pool, options)
+  await database.query('delete from token_erasures; update token_usage_settings set pruned_before = null')
+
+  expect(result).toMatchObject({ rows: 4, logged: 1, refused: 2, withoutTime: 1 })
+  expect(dryRun).toEqual({ ...result, mode: 'dry-run' })
+})
+
+test('a quota without a count to fill is refused: a second run would charge it again', async () => {
+  await insertPrompts()
+  const options: BackfillOptions = { table: 'prompts', quotaTable: 'quotas', intoLog: true }
+
+  await expect(backfill(database.pool, options)).rejects.toMatchObject({
+    code: 'TOKENLEDGER_REFUSED',
+    message: expect.stringContaining('--quota-table needs --tokens-column'),
+  })
+
+  expect(await database.query(`select used_today from quotas where user_id = 'ada'`)).toEqual([{ used_today: 5 }])
 })
 
 describe('what cannot be filled is named', () => {

@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eraseUser } from '../../src/history/erase-user.js'
 import { importUsage } from '../../src/history/import-usage.js'
@@ -136,6 +137,27 @@ test('E1: a write that had begun before is waited for and erased, one that begin
   expect(await verify(database.pool)).toMatchObject({ differences: 0, refusals: { erased: 1 } })
 })
 
+test.each(['repeatable read', 'serializable'])(
+  'E1: a write that waits for an erasure is refused where transactions are %s by default',
+  async (isolation) => {
+    const options = `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`
+    const pool = new pg.Pool({ connectionString: database.connectionString, options })
+    const before = await database.pool.connect()
+    await before.query('begin; lock table token_usage_logs in row exclusive mode')
+
+    const erasing = eraseUser(database.pool, ann)
+    await waitForLocks(1)
+    const writing = new PostgresUsageExporter(pool, 'owned').export([recordOf(ann), recordOf(bob)])
+    await waitForLocks(2)
+    await before.query('commit')
+    before.release()
+    await Promise.all([erasing, writing])
+    await pool.end()
+
+    expect(await usersOf('token_usage_logs')).toEqual([bob])
+  },
+)
+
 test('calls after the erasure are recorded again, and verify tells them from what is left', async () => {
   await write([recordOf(ann), recordOf(bob)])
   await eraseUser(database.pool, ann)
@@ -149,20 +171,27 @@ test('calls after the erasure are recorded again, and verify tells them from wha
 
 test('an import of a user who was erased, or of a pruned day, is told to have been refused', async () => {
   await eraseUser(database.pool, ann)
-  const line = (userEmail: string, number: number) => ({
-    line: number,
+  const line = (userEmail: string, timestamp: string, more: object = {}) => ({
+    line: 1,
     text: '',
-    fields: { modelName: 'm', inputTokens: '1', outputTokens: '1', userEmail, timestamp: '2026-01-01T00:00:00Z' },
+    fields: { modelName: 'm', inputTokens: '1', outputTokens: '1', userEmail, timestamp, ...more },
   })
   async function* lines() {
-    yield line(ann, 1)
-    yield line(bob, 2)
+    yield line(' Ann@Example.COM', '2026-01-01T00:00:00Z')
+    yield line(ann, '2100-01-01T00:00:00Z')
+    yield line(bob, '2026-01-01T00:00:00Z', { idempotencyKey: 'k' })
+    yield line(bob, '2026-01-01T00:00:00Z', { idempotencyKey: 'k' })
+    yield line(bob, '2025-05-31T23:59:59Z')
   }
 
+  await prune(database.pool, { day: '2025-06-01', startsAt: '2025-06-01T00:00:00Z' })
+
+  const dryRun = await importUsage(database.pool, lines(), { mode: 'dry-run' })
   const result = await importUsage(database.pool, lines())
 
-  expect(result).toMatchObject({ read: 2, imported: 1, present: 0, rejected: 0, refused: 1 })
-  expect(await textOfDatabase(database)).not.toContain(ann)
+  expect(result).toEqual({ mode: 'run', read: 5, imported: 2, present: 1, rejected: 0, refused: 2 })
+  expect(dryRun).toEqual({ ...result, mode: 'dry-run' })
+  expect(await database.query('select from token_usage_logs')).toHaveLength(2)
 })
 
 test('an erasure removes the damaged segments that were set aside, for nobody can tell whose they are', async () => {
@@ -261,6 +290,58 @@ test('anonymized rows keep their numbers under a name that tells nothing, their 
   expect((await textOfDatabase(database)).toLowerCase()).not.toContain('ann@')
   expect(await verify(database.pool)).toMatchObject({ differences: 0, rows: 3 })
   expect(await verifyErasure(database.pool, ann)).toMatchObject({ isComplete: true })
+})
+
+test('many rows are anonymized in chunks, for which nobody waits, and calls of meanwhile keep their user', async () => {
+  const at = Date.now() - 1000
+  // Alike in their times: the order within a chunk decides nothing.
+  const old = Array.from({ length: 25 }, (_, n) => recordOf(n % 5 === 0 ? 'ANN@example.com' : ann, { timestamp: at }))
+  await write([...old, recordOf(bob, { timestamp: at })])
+  const holder = await database.pool.connect()
+  await holder.query('begin')
+  await holder.query('select from token_usage_logs where user_email = $1 order by id limit 1 offset 9 for update', [
+    ann,
+  ])
+
+  const erasing = eraseUser(database.pool, ann, { anonymize: true, chunkRows: 4 })
+  await waitForLocks(1)
+  const erasedAt = (await verifyErasure(database.pool, ann)).erasedAt
+  await write([recordOf(ann, { timestamp: Date.now() + 60_000 }), recordOf(ann, { timestamp: at }), recordOf(bob)])
+  const between = await verifyErasure(database.pool, ann)
+  await holder.query('commit')
+  holder.release()
+  const receipt = await erasing
+
+  expect(erasedAt).toBe(receipt.erasedAt)
+  expect(between).toMatchObject({ rowsSince: 1, isComplete: false })
+  expect([0, 25]).not.toContain(between.rows)
+  expect(receipt).toMatchObject({ rows: 25, dailySums: 2 })
+  expect(
+    await database.query('select user_email, count(*)::int as rows from token_usage_logs group by 1 order by 1'),
+  ).toEqual([
+    { user_email: ann, rows: 1 },
+    { user_email: bob, rows: 2 },
+    { user_email: receipt.anonymizedAs, rows: 25 },
+  ])
+  expect(await verifyErasure(database.pool, ann)).toMatchObject({
+    rows: 0,
+    dailySums: 0,
+    rowsSince: 1,
+    isComplete: true,
+  })
+  expect(await verify(database.pool)).toMatchObject({ differences: 0, refusals: { erased: 1 } })
+})
+
+test('nothing that is stored of an anonymized user tells how many rows to look for', async () => {
+  await write([recordOf(ann), recordOf(ann), recordOf(bob)])
+
+  await eraseUser(database.pool, ann, { anonymize: true })
+  await eraseUser(database.pool, bob)
+
+  expect(await database.query('select anonymized, usage_rows, daily_sums from token_erasures order by 1')).toEqual([
+    { anonymized: false, usage_rows: '1', daily_sums: '1' },
+    { anonymized: true, usage_rows: null, daily_sums: null },
+  ])
 })
 
 test('rows without event ids, of several days and models, go with all their sums, and those of others do not change', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import pg from 'pg'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { PostgresUsageExporter } from '../../src/postgres/usage-exporter.js'
 import { draftRecord } from '../../src/usage/draft-record.js'
 import { toUsageRecord } from '../../src/usage/to-usage-record.js'
@@ -213,6 +213,50 @@ describe('exporting to PostgreSQL', () => {
 
     expect(cut).toMatchObject({ kind: 'passing' })
     expect(await database.query('select 1 as open')).toEqual([{ open: 1 }])
+  })
+
+  it.each([
+    ['is ahead', 90_000, 'ahead of'],
+    ['is behind', -90_000, 'behind'],
+  ])(
+    'warns once where the clock of this machine %s, and stores rows at their own times',
+    async (_how, skewMs, word) => {
+      const lines: [object, string][] = []
+      const logger = { info: () => {}, error: () => {}, warn: (...line: [object, string]) => void lines.push(line) }
+      const watching = new PostgresUsageExporter(database.pool, 'borrowed', logger)
+      const realNow = Date.now
+      vi.spyOn(Date, 'now').mockImplementation(() => realNow() + skewMs)
+      onTestFinished(() => void vi.restoreAllMocks())
+      const records = [recordOf({}), recordOf({})]
+
+      for (const record of records) await watching.export([record])
+      const rows = await database.query('select timestamp from token_usage_logs order by timestamp')
+
+      expect(lines).toEqual([
+        [
+          { here: expect.stringMatching(/^\d{4}-.*Z$/), there: expect.stringMatching(/^\d{4}-.*Z$/) },
+          expect.stringMatching(new RegExp(`^the clock of this machine is (89|90) s ${word} that of PostgreSQL`)),
+        ],
+      ])
+      expect(rows.map(({ timestamp }) => timestamp.getTime())).toEqual(records.map(({ timestamp }) => timestamp))
+    },
+  )
+
+  it('takes an answer that was long on its way for no wrong clock', async () => {
+    const warn = vi.fn()
+    const watching = new PostgresUsageExporter(database.pool, 'borrowed', { info: () => {}, error: () => {}, warn })
+    const record = recordOf({})
+    const realNow = Date.now
+    let isLate = true
+    vi.spyOn(Date, 'now').mockImplementation(() => {
+      isLate = !isLate
+      return realNow() + (isLate ? 20_000 : -20_000)
+    })
+    onTestFinished(() => void vi.restoreAllMocks())
+
+    await watching.export([record])
+
+    expect(warn).not.toHaveBeenCalled()
   })
 
   it('keeps dead letters whole and losses once', async () => {

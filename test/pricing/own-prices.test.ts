@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { createOwnPrices } from '../../src/pricing/own-prices.js'
 import type { PricedModel } from '../../src/pricing/price-source.js'
-import type { TokenPrice } from '../../src/pricing/token-price.js'
+import { Pricer } from '../../src/pricing/pricer.js'
+import type { PriceColumn, TokenPrice } from '../../src/pricing/token-price.js'
+import { formatPicoUsd } from '../../src/usage/pico-usd.js'
+import { pricedCall, type RawUsage } from './priced-call.js'
 
 const base: TokenPrice = {
   provider: '*',
@@ -93,3 +96,42 @@ describe('prices of your own', () => {
     expect([from - 1, from, to - 1, to].map(isPriced)).toEqual([false, true, true, false])
   })
 })
+
+describe('a call at prices of your own', () => {
+  it.each<[string, Partial<Record<PriceColumn, string>>, string | null]>([
+    ['that of an hour', { cache_write_1h_per_million: '6', cache_write_5m_per_million: '3.75' }, '6'],
+    ['that of five minutes', { cache_write_5m_per_million: '3.75', input_per_million: '3' }, '3.75'],
+    ['that of input', { input_per_million: '3', output_per_million: '15' }, '3'],
+    ['none', { output_per_million: '15' }, null],
+  ])('that wrote to the cache for an hour costs by the first price there is: %s', (_which, usd, cost) => {
+    const raw = { cache_creation: { ephemeral_1h_input_tokens: 1_000_000 } }
+
+    expect(costOf({ inputTokens: 1_000_000, cacheWriteTokens: 1_000_000, raw }, [usd])).toBe(cost)
+  })
+
+  it('that made others by itself is charged its fee once, that of its own model', () => {
+    const iterations = [
+      { type: 'advisor_message', model: 'adviser', input_tokens: 1_000_000, output_tokens: 0 },
+      { type: 'message', input_tokens: 1_000_000, output_tokens: 0 },
+      { type: 'message', input_tokens: 1_000_000, output_tokens: 0 },
+    ]
+    const raw = { iterations, server_tool_use: { web_search_requests: 2 } }
+    const own = { input_per_million: '3', per_request: '0.5', per_web_search: '0.01' }
+    const adviser = { input_per_million: '10', per_request: '0.7' }
+
+    expect(costOf({ inputTokens: 3_000_000, raw }, [own, adviser])).toBe('16.52')
+  })
+})
+
+/** What a call costs at the prices of its own model, and of one that it asks. */
+function costOf(
+  fields: { inputTokens: number; cacheWriteTokens?: number; raw: RawUsage },
+  [own, adviser]: readonly TokenPrice['usd'][],
+): string | null {
+  const prices = [
+    { ...base, modelPattern: 'own', usd: own ?? {} },
+    { ...base, modelPattern: 'adviser', usd: adviser ?? {} },
+  ]
+  const cost = new Pricer([createOwnPrices(prices)]).price(pricedCall({ modelName: 'own', ...fields }))
+  return cost && formatPicoUsd(cost.total)
+}

@@ -127,6 +127,28 @@ describe('the reports over HTTP', () => {
     expect(lines.at(-1)).toEqual([{ report: 'totals', code: 'ECONNREFUSED' }, expect.any(String)])
   })
 
+  it('are answered with 429 while a hundred wait already, and so is the export', async () => {
+    const busy = createUsageReports({ databaseUrl: database.connectionString })
+    const url = await start({ role: 'admin' }, busy)
+    const client = await database.pool.connect()
+    await client.query('begin; lock table token_usage_settings in access exclusive mode')
+    const waiting = Array.from({ length: 102 }, () => busy.getUsageTotals())
+
+    const answers = [await fetch(`${url}/api/trpc/totals?input={}`), await fetch(`${url}/api/export.csv`)]
+    const texts = await Promise.all(answers.map((answer) => answer.text()))
+    await client.query('rollback')
+    client.release()
+    const settled = await Promise.all(waiting)
+    const afterwards = await fetch(`${url}/api/export.csv`)
+    await afterwards.text()
+    await busy.close()
+
+    expect(answers.map(({ status }) => status)).toEqual([429, 429])
+    for (const text of texts) expect(text).toContain('100 reports are waiting already. Ask again later.')
+    expect(settled).toHaveLength(102)
+    expect(afterwards.status).toBe(200)
+  })
+
   it('are kept by no cache', async () => {
     const answer = await fetch(`${await start({ role: 'admin' })}/api/trpc/viewer`)
 

@@ -87,6 +87,28 @@ describe('the procedures', () => {
     expect([await about('admin'), await about('bob'), await about('ann')]).toEqual([5, 5, 3])
   })
 
+  it('give a thousand groups a line of their own at most, and the others one together', async () => {
+    await database.query(
+      `insert into token_usage_logs (timestamp, user_email, model_name, input_tokens, output_tokens, request_type)
+      select '2020-01-01', 'user-' || n, 'm', 1, 1, 'chat' from generate_series(1, 1001) as n`,
+    )
+    const about = { since: '2020-01-01', until: '2020-01-01', by: 'user' } as const
+
+    const { groups } = await caller(viewers.admin).breakdown(about)
+    const { points } = await caller(viewers.admin).series({ ...about, period: 'day' })
+    const few = await caller(viewers.admin).breakdown({ ...about, limit: 2 })
+    const inProcess = await reports.getUsageBy('user', { since: '2020-01-01', until: '2020-01-01' })
+    await database.query(`delete from token_usage_logs where timestamp = '2020-01-01'`)
+
+    for (const lines of [groups, points]) {
+      expect(lines).toHaveLength(1001)
+      expect(lines.filter(({ group }) => group === null)).toMatchObject([{ requests: 1 }])
+    }
+    expect(few.groups).toHaveLength(3)
+    expect(inProcess.groups).toHaveLength(1001)
+    expect(inProcess.groups.filter(({ group }) => group === null)).toEqual([])
+  })
+
   it('only read', () => {
     const types = Object.values(usageRouter._def.procedures).map((procedure) => procedure._def.type)
 
@@ -96,6 +118,7 @@ describe('the procedures', () => {
   it.each([
     ['totals', { since: 'yesterday' }],
     ['totals', { since: '2026-03-02', until: '2026-03-01' }],
+    ['breakdown', { by: 'user', limit: 1001 }],
     ['breakdown', { by: 'user; drop table token_usage_logs' }],
     ['calls', { cursor: 'x' }],
     ['callDetails', { id: -1 }],

@@ -67,7 +67,7 @@ const describeViews = `
   select format(
     E'create view %I as\n%s\n',
     relname,
-    replace(pg_get_viewdef(oid, true), 'token_usage_daily.', '')
+    regexp_replace(pg_get_viewdef(oid, true), 'token_usage_(daily|user_days)[.]', '', 'g')
   ) as text
   from pg_class
   where relnamespace = 'public'::regnamespace and relkind = 'v'
@@ -82,7 +82,7 @@ const describeFunctions = `
   order by proname`
 
 const describeComments = `
-  select format(E'comment on %s %s is %L;\n', object.type, object.identity, description) as text
+  select format(E'comment on %s %s is %L;\n', object.type, replace(object.identity, 'pg_catalog.', ''), description) as text
   from pg_description
   cross join lateral pg_identify_object(classoid, objoid, objsubid) as object
   where (classoid = 'pg_type'::regclass and (select typnamespace from pg_type where oid = objoid) = 'public'::regnamespace)

@@ -12,7 +12,11 @@ export type TestDatabase = {
   drop(): Promise<void>
 }
 
-type Template = { readonly template?: 'migrated' | 'empty' }
+type Template = {
+  readonly template?: 'migrated' | 'empty'
+  /** Of an empty one: `C`, say, whose lower() knows ASCII only. That of the server by default. */
+  readonly locale?: 'C'
+}
 
 /** Creates a database of its own on the server of this test run: with all migrations applied by default, or empty. */
 export function createTestDatabase(options: Template = {}): Promise<TestDatabase> {
@@ -26,7 +30,8 @@ export async function createDatabaseOn(
 ): Promise<TestDatabase> {
   const name = `${server.prefix}${randomBytes(6).toString('hex')}`
   const template = options.template === 'empty' ? 'template0' : `${server.prefix}migrated`
-  await administer(server.url, `create database ${name} template ${template}`)
+  const locale = options.locale === undefined ? '' : await localeOptions(server.url, options.locale)
+  await administer(server.url, `create database ${name} template ${template} ${locale}`)
 
   const url = new URL(server.url)
   url.pathname = `/${name}`
@@ -45,11 +50,17 @@ export async function createDatabaseOn(
   }
 }
 
-async function administer(serverUrl: string, sql: string): Promise<void> {
+async function localeOptions(serverUrl: string, locale: string): Promise<string> {
+  const [version] = await administer(serverUrl, `select current_setting('server_version_num')::int as number`)
+  const provider = version?.number >= 150_000 ? 'locale_provider libc' : ''
+  return `encoding 'UTF8' lc_collate '${locale}' lc_ctype '${locale}' ${provider}`
+}
+
+async function administer(serverUrl: string, sql: string): Promise<pg.QueryResultRow[]> {
   const client = new pg.Client({ connectionString: serverUrl })
   await client.connect()
   try {
-    await client.query(sql)
+    return (await client.query(sql)).rows
   } finally {
     await client.end()
   }

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import { toLowerCase, userKey } from '../../usage/user-key.js'
 import type { Piece } from './frame.js'
 import { createLiveness, type Liveness } from './owner.js'
 import { cutSegment, readPieces, removeFile } from './segment.js'
@@ -39,7 +40,7 @@ class UserSearch {
 
   constructor(path: string, { user, until = Number.POSITIVE_INFINITY }: SpoolSubject, liveness?: Liveness) {
     this.#directory = new SpoolDirectory(resolve(path), liveness ?? createLiveness())
-    this.#key = keyOf(user)
+    this.#key = userKey(user)
     this.#until = until
   }
 
@@ -92,15 +93,11 @@ class UserSearch {
 
   #isOfUser({ payload, bytes }: Piece): boolean {
     const record = payload && restoreRecord(payload)
-    if (record) return keyOf(record.userEmail) === this.#key && record.timestamp <= this.#until
-    return bytes.toString().toLowerCase().includes(this.#key)
+    if (record) return userKey(record.userEmail) === this.#key && record.timestamp <= this.#until
+    return toLowerCase(bytes.toString()).includes(this.#key)
   }
 }
 
 function sumOf(counts: readonly number[]): number {
   return counts.reduce((sum, count) => sum + count, 0)
-}
-
-function keyOf(user: string): string {
-  return user.trim().toLowerCase()
 }

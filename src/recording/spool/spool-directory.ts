@@ -49,7 +49,10 @@ export class SpoolDirectory {
     return new Segment(join(this.path, this.#nextName(this.#owner)), onRemoved)
   }
 
-  /** Looks through the directory, if there is one, and removes leases that nobody needs. Throws where it is not safe to use. */
+  /**
+   * Looks through the directory, if there is one, and removes leases and parts that nobody needs. Throws where it is not safe
+   * to use.
+   */
   survey(): Survey {
     if (!exists(this.path)) return { bytes: 0, orphans: [], inUse: [] }
     requireOwnDirectory(this.path)
@@ -64,6 +67,8 @@ export class SpoolDirectory {
       states.set(key, state)
       return state
     }
+    const parts = names.filter((name) => name.endsWith(partSuffix) && this.#isOrphan(name, stateOf))
+    for (const name of parts) removeFile(join(this.path, name))
     const orphans = new Set(segments.filter((name) => this.#isOrphan(name, stateOf)))
     return {
       bytes: segments.reduce((sum, name) => sum + (this.#stat(name)?.size ?? 0), this.#badBytes()),
@@ -182,8 +187,10 @@ export class SpoolDirectory {
   }
 }
 
+// A part has the name of the segment whose place it was to take.
 function ownerTextOf(name: string): string {
-  return segmentPattern.exec(name)?.[1] ?? ''
+  const segment = name.endsWith(partSuffix) ? name.slice(0, -partSuffix.length) : name
+  return segmentPattern.exec(segment)?.[1] ?? ''
 }
 
 // What is written there must reach nobody else, and nobody else may plant records there.

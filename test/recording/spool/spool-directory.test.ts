@@ -128,6 +128,30 @@ describe('a segment', () => {
     expect([whileItRuns, existsSync(join(spool, `${formatOwner(owner.self)}.lease`))]).toEqual([true, false])
   })
 
+  it('that an erasure was replacing when it was killed leaves a part, which goes when its owner has ended', () => {
+    const processes = createProcesses()
+    const [owner, far, other] = [processes.start(), processes.start(), processes.start()]
+    processes.become(far, 'unknown')
+    const { spool, directory } = setUp(owner)
+    const parts = [directory, new SpoolDirectory(spool, far)].map((of) => `${of.create(ignore).path}.part`)
+    const strange = join(spool, 'notes.part')
+    for (const path of [...parts, strange]) writeFileSync(path, encodeFrame('{}'))
+    const observer = new SpoolDirectory(spool, other)
+    const left = () => [...parts, strange].map(existsSync)
+
+    observer.survey()
+    const whileTheyRun = left()
+    processes.become(owner, 'ended')
+    const { bytes } = observer.survey()
+    const whenOneEnded = left()
+    age(spool, parts[1]?.slice(spool.length + 1) ?? '')
+    observer.survey()
+
+    expect(whileTheyRun).toEqual([true, true, true])
+    expect([whenOneEnded, bytes]).toEqual([[false, true, true], 0])
+    expect(left()).toEqual([false, false, true])
+  })
+
   it('is not made of any other file that lies there', () => {
     const { spool, directory } = setUp()
     makeDirectory(spool, 0o700)
