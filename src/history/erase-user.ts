@@ -2,14 +2,11 @@ import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
 import { whileWritersWait } from '../postgres/transaction.js'
 import { eraseFromSpool, type SpoolFindings, searchSpool } from '../recording/spool/erase-from-spool.js'
-import { type Renaming, renameFirst, renameRest } from './anonymize-user.js'
 import { findSpellings, inSpool, requirePerson, type SearchOptions } from './user-data.js'
 
 export type EraseOptions = SearchOptions & {
   /** Rows and daily sums are kept, under a name that tells nothing and without what else may lead to the user. */
   readonly anonymize?: boolean | undefined
-  /** Rows that get another name in one transaction, 5,000 by default. */
-  readonly chunkRows?: number | undefined
 }
 
 /** What was erased. It names the user by a hash only, so that it may be kept. */
@@ -29,12 +26,53 @@ export type ErasureReceipt = {
 
 type Erased = Omit<ErasureReceipt, 'spool'>
 
-// The triggers have emptied it, unless somebody has kept them from it.
+// An id that was made of what a call consists of, or of a key of the application, would lead back to the user.
+const anonymizeRows = `
+  update token_usage_logs
+  set user_email = $2, event_id = gen_random_uuid(), session_id = null, operation_id = null, response_id = null, metadata = null
+  where user_email = any($1)`
+
+const sums = [
+  'requests',
+  'input_tokens',
+  'output_tokens',
+  'cache_read_tokens',
+  'cache_write_tokens',
+  'reasoning_tokens',
+  'cost',
+  'input_cost',
+  'output_cost',
+  'other_cost',
+  'unpriced',
+  'unknown',
+  'aborted',
+  'failed',
+]
+
+// The triggers have moved the sums of rows. What is left outlived its rows, and spellings of one user may meet in it.
+const anonymizeKeptSums = `
+  with moved as (
+    delete from token_usage_daily
+    where user_email = any($1)
+    returning *
+  )
+  insert into token_usage_daily as kept (
+    day, user_email, provider, model_name, request_type, operation, project, ${sums.join(', ')}, first_at, last_at
+  )
+  select
+    day, $2, provider, model_name, request_type, operation, project,
+    ${sums.map((column) => `sum(${column})`).join(', ')}, min(first_at), max(last_at)
+  from moved
+  group by day, provider, model_name, request_type, operation, project
+  on conflict (day, user_email, provider, model_name, request_type, operation, project) do update
+  set
+    ${sums.map((column) => `${column} = kept.${column} + excluded.${column}`).join(', ')},
+    first_at = least(kept.first_at, excluded.first_at),
+    last_at = greatest(kept.last_at, excluded.last_at)`
+
 const deleteUserDays = `
   delete from token_usage_user_days
   where token_usage_user_key(user_email) = token_usage_user_key($1)`
-
-const selectSums = 'select from token_usage_daily where user_email = any($1)'
 
 const deleteDeadLetters = `
   delete from token_usage_dead_letters
@@ -57,18 +95,14 @@ const noteSpooled = `
  * Erases a user, all spellings alike: the rows and daily sums, the dead letters, and what of the spool nobody is writing.
  * In the database all of it is one transaction, for which writers wait; it leaves a hash behind, by which calls up to now
  * are refused whenever they come. Throws where nothing was erased; then nothing was changed.
- *
- * With `anonymize` that transaction is of the first `chunkRows` rows, and each of the following ones of as many more, for
- * which nobody waits. One that is interrupted is gone on with by erasing again, under another name then.
  */
 export async function eraseUser(pool: pg.Pool, user: string, options: EraseOptions = {}): Promise<ErasureReceipt> {
   requirePerson(user)
   const { spoolDir } = options
   // One that cannot be used is said before anything is changed.
   inSpool(spoolDir, (path) => searchSpool(path, { user }))
-  const erased = options.anonymize
-    ? await anonymize(pool, user, options)
-    : await whileWritersWait(pool, (client) => erase(client, user))
+  const anonymizedAs = options.anonymize ? `erased-${randomBytes(6).toString('hex')}` : null
+  const erased = await whileWritersWait(pool, (client) => erase(client, user, anonymizedAs))
   // Only now: what is in a spool is refused already, and is still there to be found if this goes no further.
   const spool = inSpool(spoolDir, (path) => eraseWhatIsThere(path, user))
   // The receipt has that number as well: that it cannot be noted is no reason to keep the receipt back.
@@ -87,40 +121,23 @@ function eraseWhatIsThere(path: string, user: string): SpoolFindings {
   }
 }
 
-async function erase(client: pg.ClientBase, user: string): Promise<Erased> {
+async function erase(client: pg.ClientBase, user: string, anonymizedAs: string | null): Promise<Erased> {
   const spellings = await findSpellings(client, user)
-  const dailySums = await countOf(client, selectSums, [spellings])
-  const rows = await countOf(client, 'delete from token_usage_logs where user_email = any($1)', [spellings])
-  await client.query('delete from token_usage_daily where user_email = any($1)', [spellings])
+  const dailySums = await countOf(client, 'select from token_usage_daily where user_email = any($1)', [spellings])
+  const rows = anonymizedAs
+    ? await countOf(client, anonymizeRows, [spellings, anonymizedAs])
+    : await countOf(client, 'delete from token_usage_logs where user_email = any($1)', [spellings])
+  if (anonymizedAs) await client.query(anonymizeKeptSums, [spellings, anonymizedAs])
+  else await client.query('delete from token_usage_daily where user_email = any($1)', [spellings])
+  // The triggers have emptied it, unless somebody has kept them from it.
   await client.query(deleteUserDays, [user])
   const deadLetters = await countOf(client, deleteDeadLetters, [user])
-  const tombstone = await writeDown(client, [user, false, rows, dailySums, deadLetters])
-  return { ...tombstone, anonymizedAs: null, rows, dailySums, deadLetters }
-}
-
-async function anonymize(pool: pg.Pool, user: string, { chunkRows = 5000 }: EraseOptions): Promise<Erased> {
-  const name = `erased-${randomBytes(6).toString('hex')}`
-  const begun = await whileWritersWait(pool, async (client) => {
-    const spellings = await findSpellings(client, user)
-    const { rows } = await client.query<{ id: string }>('select coalesce(max(id), 0)::text as id from token_usage_logs')
-    const dailySums = await countOf(client, selectSums, [spellings])
-    const deadLetters = await countOf(client, deleteDeadLetters, [user])
-    // How many there are would tell which name they have.
-    const tombstone = await writeDown(client, [user, true, null, null, deadLetters])
-    const { erasedAt } = tombstone
-    const renaming: Renaming = { spellings, name, lastId: rows[0]?.id ?? '0', erasedAt, chunkRows }
-    return { tombstone, dailySums, deadLetters, renaming, first: await renameFirst(client, renaming) }
-  })
-  const { tombstone, dailySums, deadLetters, renaming, first } = begun
-  const rows = first.rows + (await renameRest(pool, renaming, first))
-  return { ...tombstone, anonymizedAs: name, rows, dailySums, deadLetters }
-}
-
-type Tombstone = Pick<Erased, 'userHash' | 'erasedAt'>
-
-async function writeDown(client: pg.ClientBase, values: unknown[]): Promise<Tombstone> {
-  const { rows } = await client.query<Tombstone>(insertErasure, values)
-  return rows[0] as Tombstone
+  // How many rows have a name that tells nothing would tell which name that is.
+  const counts = anonymizedAs ? [null, null] : [rows, dailySums]
+  const values = [user, anonymizedAs !== null, ...counts, deadLetters]
+  const inserted = await client.query<{ userHash: string; erasedAt: string }>(insertErasure, values)
+  const [tombstone] = inserted.rows as [{ userHash: string; erasedAt: string }]
+  return { ...tombstone, anonymizedAs, rows, dailySums, deadLetters }
 }
 
 async function countOf(client: pg.ClientBase, sql: string, values: unknown[]): Promise<number> {

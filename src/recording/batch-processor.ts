@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import PQueue from 'p-queue'
 import type { ExportError } from '../errors.js'
 import { type DraftRecord, withOwnTexts } from '../usage/draft-record.js'
@@ -29,7 +28,6 @@ export type BatchProcessorSettings = {
 type Target = { readonly pending: number; readonly backlog: number }
 
 const exporterCloseMs = 100
-const rowsPerTurn = 50
 
 /**
  * Takes records at once and writes them in batches, one write at a time.
@@ -181,7 +179,7 @@ export class BatchProcessor {
     if (this.#outage.failures !== failures || this.#isClosed) return
     this.#wakeUp.cancel()
     this.#isWriting = true
-    void this.#makeRowsAhead()
+    void this.#pending.makeRowsWhile(() => this.#isWriting)
     try {
       await this.#unlessAbandoned(this.#write(target))
     } catch (error) {
@@ -190,12 +188,6 @@ export class BatchProcessor {
       this.#isWriting = false
       this.#schedule()
     }
-  }
-
-  // The time that the store takes is used to make the next rows, a few in each turn of the event loop.
-  async #makeRowsAhead(): Promise<void> {
-    do await nextTurn()
-    while (this.#isWriting && this.#pending.makeRows(rowsPerTurn))
   }
 
   async #write(target: Target): Promise<void> {

@@ -1,7 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { bytesOf, type DraftRecord, withOwnTexts } from '../usage/draft-record.js'
 import { toUsageRecord } from '../usage/to-usage-record.js'
 import type { UsageRecord } from '../usage/usage-record.js'
 import type { RecordSource } from './record-source.js'
+
+const rowsPerTurn = 50
 
 /** A record in memory. `segment` is where its copy on disk is, if it has one. */
 export type PendingRecord = { draft: DraftRecord; record: UsageRecord | undefined; segment: SpoolSegment | undefined }
@@ -56,12 +59,15 @@ export class PendingRecords implements RecordSource {
     return this.#items.slice(0, count).map(recordOf)
   }
 
-  /** Makes rows of the oldest records that have none, `count` at most. False where there is nothing left to make. */
-  makeRows(count: number): boolean {
-    const end = Math.min(this.#firstUnmade + count, this.#items.length)
-    for (const item of this.#items.slice(this.#firstUnmade, end)) recordOf(item)
-    this.#firstUnmade = end
-    return end < this.#items.length
+  /** Makes the rows of all records, a few in each turn of the event loop, while it is wanted: what `peek` then finds is ready. */
+  async makeRowsWhile(isWanted: () => boolean): Promise<void> {
+    while (this.#firstUnmade < this.#items.length) {
+      await nextTurn()
+      if (!isWanted()) return
+      const end = Math.min(this.#firstUnmade + rowsPerTurn, this.#items.length)
+      for (const item of this.#items.slice(this.#firstUnmade, end)) recordOf(item)
+      this.#firstUnmade = end
+    }
   }
 
   settle(count: number): DraftRecord[] {

@@ -292,46 +292,6 @@ test('anonymized rows keep their numbers under a name that tells nothing, their 
   expect(await verifyErasure(database.pool, ann)).toMatchObject({ isComplete: true })
 })
 
-test('many rows are anonymized in chunks, for which nobody waits, and calls of meanwhile keep their user', async () => {
-  const at = Date.now() - 1000
-  // Alike in their times: the order within a chunk decides nothing.
-  const old = Array.from({ length: 25 }, (_, n) => recordOf(n % 5 === 0 ? 'ANN@example.com' : ann, { timestamp: at }))
-  await write([...old, recordOf(bob, { timestamp: at })])
-  const holder = await database.pool.connect()
-  await holder.query('begin')
-  await holder.query('select from token_usage_logs where user_email = $1 order by id limit 1 offset 9 for update', [
-    ann,
-  ])
-
-  const erasing = eraseUser(database.pool, ann, { anonymize: true, chunkRows: 4 })
-  await waitForLocks(1)
-  const erasedAt = (await verifyErasure(database.pool, ann)).erasedAt
-  await write([recordOf(ann, { timestamp: Date.now() + 60_000 }), recordOf(ann, { timestamp: at }), recordOf(bob)])
-  const between = await verifyErasure(database.pool, ann)
-  await holder.query('commit')
-  holder.release()
-  const receipt = await erasing
-
-  expect(erasedAt).toBe(receipt.erasedAt)
-  expect(between).toMatchObject({ rowsSince: 1, isComplete: false })
-  expect([0, 25]).not.toContain(between.rows)
-  expect(receipt).toMatchObject({ rows: 25, dailySums: 2 })
-  expect(
-    await database.query('select user_email, count(*)::int as rows from token_usage_logs group by 1 order by 1'),
-  ).toEqual([
-    { user_email: ann, rows: 1 },
-    { user_email: bob, rows: 2 },
-    { user_email: receipt.anonymizedAs, rows: 25 },
-  ])
-  expect(await verifyErasure(database.pool, ann)).toMatchObject({
-    rows: 0,
-    dailySums: 0,
-    rowsSince: 1,
-    isComplete: true,
-  })
-  expect(await verify(database.pool)).toMatchObject({ differences: 0, refusals: { erased: 1 } })
-})
-
 test('nothing that is stored of an anonymized user tells how many rows to look for', async () => {
   await write([recordOf(ann), recordOf(ann), recordOf(bob)])
 
