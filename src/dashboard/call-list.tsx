@@ -22,7 +22,7 @@ export function CallList({ state, round, range, addFilter, isAdmin }: PagePart) 
   const pages = further.key === key ? further.pages : []
   // With further pages open the first stays as it is: a later one would leave a gap before the second.
   const { data, ...asked } = useQuery(key, pages.length > 0 ? further.round : round, (signal) =>
-    askNow(() => api.calls.query(query), signal),
+    askNow(() => api.calls.query(query), signal, 1),
   )
   const [opened, open] = useState<number>()
   const [problem, setProblem] = useState<string>()
