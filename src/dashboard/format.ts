@@ -1,8 +1,9 @@
 const locale = 'en-US'
 const wholeNumber = new Intl.NumberFormat(locale)
-const shortNumber = new Intl.NumberFormat(locale, { notation: 'compact', maximumFractionDigits: 1 })
-const percent = new Intl.NumberFormat(locale, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 })
-const seconds = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 })
+const oneDecimal = { minimumFractionDigits: 1, maximumFractionDigits: 1 }
+const shortNumber = new Intl.NumberFormat(locale, { notation: 'compact', ...oneDecimal })
+const percent = new Intl.NumberFormat(locale, { style: 'percent', ...oneDecimal })
+const seconds = new Intl.NumberFormat(locale, oneDecimal)
 const change = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 0, signDisplay: 'exceptZero' })
 
 const mostChange = 9
@@ -15,9 +16,10 @@ export function formatCount(count: number | null): string {
   return count === null ? unknownFigure : wholeNumber.format(count)
 }
 
-/** `1.2M`; `unknown` for null. */
+/** `850`, `6.0M`; `unknown` for null. */
 export function formatShortCount(count: number | null): string {
-  return count === null ? unknownFigure : shortNumber.format(count)
+  if (count === null) return unknownFigure
+  return (count < 1000 ? wholeNumber : shortNumber).format(count)
 }
 
 /**

@@ -33,6 +33,7 @@ describe('other figures', () => {
 
   it('are as short as they can be read', () => {
     expect([formatCount(1234567), formatShortCount(1234567)]).toEqual(['1,234,567', '1.2M'])
+    expect([850, 1000, 6_000_000].map(formatShortCount)).toEqual(['850', '1.0K', '6.0M'])
     expect([formatShare(0.1234), formatChange(0.1234), formatChange(-0.5), formatChange(0)]).toEqual([
       '12.3%',
       '+12%',

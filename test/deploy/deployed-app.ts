@@ -54,7 +54,7 @@ export async function checkSignIn({ url }: Web): Promise<void> {
   const [cookie = ''] = response.headers.getSetCookie()
   assert.match(cookie, /; HttpOnly; Secure; SameSite=Strict$/)
   const viewer = await fetch(`${url}/api/trpc/viewer`, { headers: { cookie: cookie.split(';')[0] ?? '' } })
-  assert.deepEqual(await viewer.json(), { result: { data: { role: 'admin' } } })
+  assert.deepEqual(await viewer.json(), { result: { data: { role: 'admin', hasSession: true } } })
 }
 
 /** Sends `count` records of a model. */
