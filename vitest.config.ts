@@ -1,11 +1,24 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+// What takes a minute is not to be alone at the end.
+const longFiles = /test\/(faults|dashboard|demo|capture)\//
+
+class LongFilesFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const isLong = ({ moduleId }: TestSpecification) => longFiles.test(moduleId)
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))]
+  }
+}
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/support/global-setup.ts',
     pool: 'forks',
+    sequence: { sequencer: LongFilesFirst },
     // Tests wait for a database, a network or a lock more than they compute.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 20_000,

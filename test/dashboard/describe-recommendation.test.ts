@@ -60,7 +60,7 @@ describe('a recommendation', () => {
     })
 
     expect(figures).toBe(
-      '900 output tokens a call (1,200 calls), 300 in the period before (1,100 calls): 720K tokens more. All its output cost $7.20.',
+      '900 output tokens a call (1,200 calls), 300 in the period before (1,100 calls): 720.0K tokens more. All its output cost $7.20.',
     )
   })
 

@@ -6,8 +6,9 @@ import { MemoryExporter } from '../../src/recording/memory-exporter.js'
 import { draftRecord } from '../../src/usage/draft-record.js'
 import type { UsageRecord } from '../../src/usage/usage-record.js'
 
-// The promise of a pause is made of the timers that the tests hold in their hands.
+// The promises of a pause and of the next turn are made of the timers that the tests hold in their hands.
 vi.mock('node:timers/promises', () => ({
+  setImmediate: () => new Promise((resolve) => setImmediate(resolve)),
   setTimeout: (ms: number, value: unknown, { signal }: { signal?: AbortSignal } = {}) =>
     new Promise((resolve, reject) => {
       const timer = setTimeout(resolve, ms, value)

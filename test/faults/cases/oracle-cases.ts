@@ -26,7 +26,7 @@ function sums(context: FaultContext): Promise<FaultResult> {
     let isOver = false
     const provoking = provokeDeadlocks(database, () => isOver)
     await Promise.all([start(settings), start(settings)])
-    await until(() => proxy.cuts >= (scale === 'short' ? 30 : 500), 300_000)
+    await until(() => proxy.cuts >= (scale === 'short' ? 15 : 500), 300_000)
     proxy.planCut = () => undefined
     isOver = true
     await provoking
@@ -49,7 +49,7 @@ async function repeatNaively({ database, random, scale }: FaultContext): Promise
     ownPool: { databaseUrl: proxy.through(database.connectionString), isNaive: true },
   })
   try {
-    await until(() => proxy.cuts >= (scale === 'short' ? 6 : 50), 120_000)
+    await until(() => proxy.cuts >= (scale === 'short' ? 3 : 50), 120_000)
     proxy.planCut = () => undefined
     await worker.finish()
     const { announced, lost, twice } = await judge(database, worker.announced)

@@ -60,7 +60,7 @@ async function withPgbouncer(
 
 async function basics({ proxy, start }: Rig, { behind, context }: Parts): Promise<string> {
   const { database, random, scale } = context
-  const cuts = scale === 'short' ? 5 : 50
+  const cuts = scale === 'short' ? 2 : 50
   const settings = { loggers: 8, rowsPerSecond: 10, options: { batchSize: 2, flushIntervalMs: 20 } }
   const worker = await start(settings)
   for (const place of [proxy, behind]) {
