@@ -49,7 +49,7 @@ async function repeatNaively({ database, random, scale }: FaultContext): Promise
     ownPool: { databaseUrl: proxy.through(database.connectionString), isNaive: true },
   })
   try {
-    await until(() => proxy.cuts >= (scale === 'short' ? 6 : 50), 120_000)
+    await until(() => proxy.cuts >= (scale === 'short' ? 6 : 50), 300_000)
     proxy.planCut = () => undefined
     await worker.finish()
     const { announced, lost, twice } = await judge(database, worker.announced)
