@@ -23,12 +23,21 @@ export type Worker = {
   ask(): Promise<WorkerStats>
 }
 
+const running = new Set<ChildProcess>()
+
+// Of a run that is stopped, and before its directories are removed.
+process.prependOnceListener('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 /** Starts a worker; `command` may be a program that starts it in its turn. */
 export function startWorker(settings: WorkerSettings, command: readonly string[] = []): Worker {
   const [program = process.execPath, ...before] = [...command, process.execPath]
   const child = spawn(program, [...before, bundleScript('test/faults/worker.ts'), JSON.stringify(settings)], {
     stdio: ['pipe', 'pipe', 'pipe'],
   })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
   const announced: string[] = []
   const stats: WorkerStats[] = []
   let stderr = ''
