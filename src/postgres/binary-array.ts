@@ -62,7 +62,7 @@ export function timestamptzArray(values: readonly number[]): Buffer {
   })
 }
 
-/** A `uuid[]` parameter of ids as `uuid` writes them: in lower case, with hyphens. */
+/** A `uuid[]` parameter of ids with their hyphens. */
 export function uuidArray(values: readonly string[]): Buffer {
   return fixedArray(values, {
     oid: builtins.UUID,
@@ -79,7 +79,8 @@ export function uuidArray(values: readonly string[]): Buffer {
 const uuidDigits = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]
 
 function hexDigit(text: string, at: number): number {
-  const code = text.charCodeAt(at)
+  // The bit makes a capital small, and is set in every digit.
+  const code = text.charCodeAt(at) | 0x20
   return code < 58 ? code - 48 : code - 87
 }
 

@@ -56,7 +56,9 @@ export class PendingRecords implements RecordSource {
   }
 
   peek(count: number): UsageRecord[] {
-    return this.#items.slice(0, count).map(recordOf)
+    const oldest = this.#items.slice(0, count)
+    this.#firstUnmade = Math.max(this.#firstUnmade, oldest.length)
+    return oldest.map(recordOf)
   }
 
   /** Makes the rows of all records, a few in each turn of the event loop, while it is wanted: what `peek` then finds is ready. */
