@@ -48,8 +48,10 @@ let bobsCall: number
 beforeAll(async () => {
   database = await createTestDatabase()
   reports = createUsageReports({ databaseUrl: database.connectionString })
-  const insert = `insert into token_usage_logs (user_email, model_name, provider, operation, input_tokens, output_tokens, request_type, cost_estimate, duration_ms)
-    values ($1, $2, $3, $4, $5, 1, 'chat', $6, $5) returning id`
+  // Whole seconds: the digits of a fraction could be those of somebody's counts.
+  const insert = `insert into token_usage_logs
+      (timestamp, user_email, model_name, provider, operation, input_tokens, output_tokens, request_type, cost_estimate, duration_ms)
+    values (date_trunc('second', now()), $1, $2, $3, $4, $5, 1, 'chat', $6, $5) returning id`
   for (let call = 0; call < 3; call++)
     await database.query(insert, [ann, 'model-of-ann', 'provider-of-ann', 'op-ann', 111, 0.001])
   for (let call = 0; call < 5; call++) {
