@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { createUsageLogger, type UsageLoggerOptions } from '../src/index.js'
+import { bundleScript } from './support/bundle-script.js'
 import { createTestDatabase, type TestDatabase } from './support/test-database.js'
 
 let database: TestDatabase
@@ -291,12 +293,12 @@ describe('a usage logger', () => {
 
 describe('a script that ends', () => {
   const script = (end: string) => `
-    import { createUsageLogger } from './src/index.ts'
+    import { createUsageLogger } from '${pathToFileURL(bundleScript('src/index.ts'))}'
     const usage = createUsageLogger({ enabled: true, databaseUrl: process.env.TEST_URL })
     for (let call = 0; call < 7; call++) usage.log({ modelName: 'm', inputTokens: 1, outputTokens: 1 })
     ${end}`
   const run = (end: string) =>
-    spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script(end)], {
+    spawnSync(process.execPath, ['--input-type=module', '--eval', script(end)], {
       encoding: 'utf8',
       env: { ...process.env, TEST_URL: database.connectionString },
     })

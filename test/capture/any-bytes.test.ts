@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { createCapturingFetch } from '../../src/capture/capturing-fetch.js'
+import { bundleScript } from '../support/bundle-script.js'
 import { createArrayRecorder } from './array-recorder.js'
 import { post } from './capture-setup.js'
 import { consumed, streamSamples } from './stream-samples.js'
@@ -86,8 +86,8 @@ it.each(streamSamples.filter(({ path }) => ['/v1/messages', '/api/chat'].include
 it.each(['one string', 'one line', 'one document', 'no line ends', 'many events', 'one event'])(
   'holds less than 48 MB of an answer of 100 MB that is %s',
   (kind) => {
-    const script = fileURLToPath(new URL('huge-answer.ts', import.meta.url))
-    const { stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', '--import', 'tsx', script, kind], {
+    const script = bundleScript('test/capture/huge-answer.ts')
+    const { stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', script, kind], {
       encoding: 'utf8',
     })
 

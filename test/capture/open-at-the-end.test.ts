@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { createUsageLogger, MemoryExporter } from '../../src/index.js'
+import { bundleScript } from '../support/bundle-script.js'
 import { post } from './capture-setup.js'
 
 const url = 'https://host.example/v1/chat/completions'
@@ -108,7 +109,7 @@ it('does not wait at close() for a stream that nobody has read on for five secon
 })
 
 const script = (end: string) => `
-  import { createUsageLogger, MemoryExporter } from './src/index.ts'
+  import { createUsageLogger, MemoryExporter } from '${pathToFileURL(bundleScript('src/index.ts'))}'
   const exporter = new MemoryExporter()
   const body = new ReadableStream({ start: (controller) => controller.enqueue(Buffer.from(${JSON.stringify(event)})) })
   const usage = createUsageLogger({
@@ -123,9 +124,8 @@ const script = (end: string) => `
   ${end}`
 
 const run = (end: string) =>
-  spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script(end)], {
+  spawnSync(process.execPath, ['--input-type=module', '--eval', script(end)], {
     encoding: 'utf8',
-    cwd: fileURLToPath(new URL('../..', import.meta.url)),
   })
 
 it('writes the row of a call that a script leaves open when it simply ends', () => {

@@ -4,8 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { bundleScript } from '../support/bundle-script.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { type CliRun, runCli } from './run-cli.js'
 
@@ -107,8 +107,7 @@ test.each([
 })
 
 test('a reader that goes away ends it quietly', async () => {
-  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, 'report', ...march], {
+  const child = spawn(process.execPath, [bundleScript('src/cli/main.ts'), 'report', ...march], {
     cwd: directory,
     env: { PATH: process.env.PATH, DATABASE_URL: database.connectionString },
   })

@@ -1,17 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
+import { bundleScript } from '../support/bundle-script.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 const cleanups: (() => unknown)[] = []
 
 afterEach(async () => {
@@ -150,11 +147,9 @@ function run(
   cwd: string,
 ): { child: ChildProcess; ended: Promise<Ended> } {
   const { PATH, HOME } = process.env
-  const env = { PATH, HOME, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json'), ...variables }
-  const main = join(root, 'scripts/demo/main.ts')
-  const child = spawn(process.execPath, ['--import', tsx, main, ...args], {
+  const child = spawn(process.execPath, [bundleScript('scripts/demo/main.ts'), ...args], {
     cwd,
-    env,
+    env: { PATH, HOME, ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   cleanups.push(() => child.kill('SIGKILL'))

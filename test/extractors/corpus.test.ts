@@ -16,7 +16,8 @@ import {
 } from './recorded-answers.js'
 import { cutIntoPieces, type Replay, type ReplayServer, startReplayServer } from './replay-server.js'
 
-const longestBodyInOneBytes = 16_000
+const longestBodyInSevens = 64_000
+const longestBodyInOneBytes = 4_000
 /** Recordings of providers that have formats of their own and tell no tokens; where they went is not recorded. */
 const notCovered = ['elevenlabs', 'fal']
 const contentTypes: Readonly<Record<string, string>> = {
@@ -56,7 +57,7 @@ it.skipIf(!hasRecordings)(
       )
     }
     console.log(
-      `each in one piece, in pieces of 7 bytes, of 1 byte where the body has at most ${longestBodyInOneBytes}, and as the network cut it where that is known`,
+      `each in one piece, in pieces of 7 bytes and of 1 byte where the body has at most ${longestBodyInSevens} and ${longestBodyInOneBytes}, and as the network cut it where that is known`,
     )
     expect([...tally.values()].flatMap(({ wrong }) => wrong)).toEqual([])
   },
@@ -118,7 +119,7 @@ function cutsOf({ network_chunk_lengths }: Recording, body: Buffer): readonly Cu
   const whole = [body.length]
   return [
     { pieceLengths: whole },
-    { pieceLengths: whole, cutAgain: 7 },
+    ...(body.length <= longestBodyInSevens ? [{ pieceLengths: whole, cutAgain: 7 }] : []),
     ...(body.length <= longestBodyInOneBytes ? [{ pieceLengths: whole, cutAgain: 1 }] : []),
     ...(network_chunk_lengths ? [{ pieceLengths: network_chunk_lengths }] : []),
   ]

@@ -2,14 +2,12 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { chmod, cp, mkdtemp, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { findBinaryPackage, prepareBinaries } from '../../src/postgres/embedded-binaries.js'
+import { bundleScript } from '../support/bundle-script.js'
 
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 const isRoot = process.getuid?.() === 0
 const onProgress = () => {}
 const account = isRoot ? { uid: 65_534, gid: 65_534 } : undefined
@@ -57,12 +55,10 @@ it('works on one copy where the package cannot be used in its place', async () =
 
 it('says what to install when the package is missing', async () => {
   const lonely = join(root, 'lonely')
-  await cp('package.json', join(lonely, 'package.json'))
-  await cp('src/errors.ts', join(lonely, 'errors.ts'))
-  await cp('src/postgres/embedded-binaries.ts', join(lonely, 'postgres/embedded-binaries.ts'))
-  const script = "import('./postgres/embedded-binaries.ts').then((module) => module.findBinaryPackage())"
+  await cp(bundleScript('src/postgres/embedded-binaries.ts'), join(lonely, 'embedded-binaries.mjs'))
+  const script = "import('./embedded-binaries.mjs').then((module) => module.findBinaryPackage())"
 
-  const child = spawn(process.execPath, ['--import', tsx, '-e', script], { cwd: lonely })
+  const child = spawn(process.execPath, ['-e', script], { cwd: lonely })
   const errors: string[] = []
   child.stderr.on('data', (chunk: Buffer) => errors.push(chunk.toString()))
   const [code] = await once(child, 'close')

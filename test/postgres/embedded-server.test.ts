@@ -2,20 +2,18 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, realpathSync, statSync, writeFileSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { ConfigurationError } from '../../src/errors.js'
 import { startEmbeddedServer } from '../../src/postgres/embedded-server.js'
 import { readCommandLine } from '../../src/recording/process-identity.js'
+import { bundleScript } from '../support/bundle-script.js'
 
 const isRoot = process.getuid?.() === 0
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 const parents: ChildProcess[] = []
 let root: string
 let dataDirectory: string
@@ -217,8 +215,8 @@ async function query(connectionString: string, sql: string): Promise<Record<stri
 }
 
 async function startParent(behaviour: string, directory = dataDirectory) {
-  const script = fileURLToPath(new URL('embedded-parent.ts', import.meta.url))
-  const parent = spawn(process.execPath, ['--import', tsx, script, directory, behaviour], {
+  const script = bundleScript('test/postgres/embedded-parent.ts')
+  const parent = spawn(process.execPath, [script, directory, behaviour], {
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Registry as Registry15 } from 'prom-client'
 import { Registry as Registry14 } from 'prom-client-14'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createUsageLogger, ExportError, MemoryExporter, type MetricsRegistry } from '../../src/index.js'
+import { bundleScript } from '../support/bundle-script.js'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const entry = { modelName: 'gpt-5', inputTokens: 1, outputTokens: 1, userEmail: 'ann@example.com' }
@@ -106,14 +107,14 @@ it('refuses what is no registry, and does nothing while logging is off', () => {
 it('loads prom-client for nobody who does not ask for metrics', () => {
   const script = `
     import { createRequire } from 'node:module'
-    import { createUsageLogger, MemoryExporter } from './src/index.ts'
+    import { createUsageLogger, MemoryExporter } from '${pathToFileURL(bundleScript('src/index.ts'))}'
     const { cache, resolve } = createRequire(process.cwd() + '/src/')
     const usage = createUsageLogger({ enabled: true, exporter: new MemoryExporter() })
     const isLoaded = () => resolve('prom-client') in cache
     const before = isLoaded()
     usage.metrics(new (await import('prom-client')).default.Registry())
     console.log(JSON.stringify([before, isLoaded()]))`
-  const { stdout } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script], {
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
     encoding: 'utf8',
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
   })

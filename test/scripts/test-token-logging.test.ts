@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildSync } from 'esbuild'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
@@ -18,9 +19,8 @@ beforeAll(async () => {
     cpSync(join(root, 'package.json'), join(directory, 'package.json'))
   }
   symlinkSync(join(root, 'node_modules'), join(built, 'node_modules'))
-  const compiler = join(root, 'node_modules/typescript/bin/tsc')
-  await execute([compiler, '-p', join(root, 'tsconfig.build.json'), '--outDir', join(built, 'dist')], root, {})
-}, 60_000)
+  buildSync({ absWorkingDir: root, entryPoints: ['src/**/*.ts'], outdir: join(built, 'dist'), outbase: 'src' })
+})
 
 afterEach(async () => {
   await database?.drop()

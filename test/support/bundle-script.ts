@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildSync } from 'esbuild'
 
@@ -12,7 +12,9 @@ const bundles = new Map<string, string>()
  */
 export function bundleScript(path: string): string {
   // As deep as the folders of src, so that it finds sql/ and dist/ where they do.
-  const bundle = bundles.get(path) ?? join(root, `.data/bundles/${basename(path, '.ts')}-${process.pid}.mjs`)
+  const bundle =
+    bundles.get(path) ??
+    join(root, `.data/bundles/${path.replace(/\.ts$/, '').replaceAll('/', '-')}-${process.pid}.mjs`)
   if (bundles.has(path)) return bundle
   bundles.set(path, bundle)
   buildSync({
