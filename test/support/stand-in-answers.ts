@@ -119,7 +119,7 @@ function answerImages({ body, random }: StandInQuestion): StandInAnswer {
   const { inputTokens, outputTokens } = counts
   const isTokenBased = String(body.model).startsWith('gpt-image')
   const url = `https://images.example/${random.id(12)}.png`
-  const image = body.response_format === 'url' ? { url } : { b64_json: random.id(200_000) }
+  const image = body.response_format === 'url' ? { url } : { b64_json: random.id(100).repeat(2_000) }
   const usage = {
     total_tokens: inputTokens + outputTokens,
     input_tokens: inputTokens,
