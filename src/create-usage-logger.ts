@@ -223,7 +223,10 @@ function createExporter(config: Config, options: UsageLoggerOptions, diagnostics
   const { databaseUrl, sslMode, sslEnvironment } = config
   if (!databaseUrl) throw new ConfigurationError('no database is set; set DATABASE_URL and restart')
   const password = passwordOf(options.password, diagnostics)
-  const pool = createPool({ databaseUrl, password, sslMode, sslEnvironment, maxConnections: 1 }, diagnostics)
+  const pool = createPool(
+    { databaseUrl, password, sslMode, sslEnvironment, maxConnections: 1, pipeline: true },
+    diagnostics,
+  )
   return new PostgresUsageExporter(pool, 'owned', diagnostics)
 }
 

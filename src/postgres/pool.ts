@@ -14,6 +14,8 @@ export type PoolSettings = {
   readonly maxConnections: number
   /** Milliseconds after which a query without an answer is given up; without it a query may wait for ever. */
   readonly queryTimeoutMs?: number
+  /** Whether its clients send a query without waiting for the answer to the one before; none of them may use a cursor then. */
+  readonly pipeline?: boolean
 }
 
 /**
@@ -37,6 +39,7 @@ export function createPool(settings: PoolSettings, diagnostics?: DiagnosticLogge
     sslnegotiation: parameters.get('sslnegotiation') === 'direct' ? 'direct' : 'postgres',
     max: settings.maxConnections,
     query_timeout: settings.queryTimeoutMs,
+    pipeline: settings.pipeline,
     connectionTimeoutMillis: 5000,
     idleTimeoutMillis: 10_000,
     allowExitOnIdle: true,

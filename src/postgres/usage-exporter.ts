@@ -20,6 +20,7 @@ const idleTimeoutMs = 10_000
 const begin =
   `begin isolation level read committed; set local statement_timeout = ${statementTimeoutMs}; set local lock_timeout = ${lockTimeoutMs}; ` +
   `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`
+const commit: Statement = { text: 'commit' }
 // A batch waits for the prices, which it can do without.
 const beginReading = 'begin; set local statement_timeout = 1500; set local lock_timeout = 500'
 
@@ -41,6 +42,8 @@ export interface UsagePool {
 
 /** The part of a `pg.PoolClient` that is used here. */
 export interface UsageClient {
+  /** Whether it sends a query without waiting for the answer to the one before. */
+  readonly pipeline?: boolean
   query(query: { readonly text: string; readonly values?: unknown[] }): Promise<{ readonly rows: unknown[] }>
   release(destroy?: boolean): void
   on(event: 'error', listener: () => void): unknown
@@ -88,7 +91,12 @@ export class PostgresUsageExporter implements UsageExporter {
 
   /** The user's own prices as they are now. Rejects with an `ExportError`. */
   readPrices(): Promise<PriceSource> {
-    return this.#inTransaction(beginReading, readOwnPrices)
+    return this.#withClient(async (client) => {
+      await run(client, { text: beginReading })
+      const prices = await readOwnPrices({ query: (statement) => run(client, statement) })
+      await run(client, commit)
+      return prices
+    })
   }
 
   close(): Promise<void> {
@@ -104,15 +112,20 @@ export class PostgresUsageExporter implements UsageExporter {
   }
 
   async #write(statement: Statement): Promise<void> {
-    await this.#inTransaction(begin, (session) => session.query(statement))
+    await this.#withClient((client) => runAll(client, [this.#begin(), statement, commit]))
   }
 
-  async #inTransaction<T>(beginning: string, work: (session: Session) => Promise<T>): Promise<T> {
+  #begin(): Statement {
+    const begunAt = Date.now()
+    return { text: this.#clock?.addTo(begin) ?? begin, onAnswer: (answer) => this.#clock?.compare(answer, begunAt) }
+  }
+
+  async #withClient<T>(work: (client: UsageClient) => Promise<T>): Promise<T> {
     let client: UsageClient | undefined
     try {
       client = await this.#connect()
       this.#clients.add(client)
-      return await inTransaction(client, { text: beginning, clock: this.#clock }, work)
+      return await lend(client, work)
     } catch (error) {
       throw toExportError(error)
     } finally {
@@ -135,22 +148,17 @@ export class PostgresUsageExporter implements UsageExporter {
   }
 }
 
-type Statement = { readonly text: string; readonly values?: unknown[] }
-type Session = { query(statement: Statement): Promise<unknown> }
+type Statement = {
+  readonly text: string
+  readonly values?: unknown[]
+  readonly onAnswer?: (answer: unknown) => void
+}
 
-async function inTransaction<T>(
-  client: UsageClient,
-  { text, clock }: { readonly text: string; readonly clock: ClockWatch | undefined },
-  work: (session: Session) => Promise<T>,
-): Promise<T> {
+async function lend<T>(client: UsageClient, work: (client: UsageClient) => Promise<T>): Promise<T> {
   client.on('error', ignore)
   let result: T
   try {
-    const begunAt = Date.now()
-    const begun = await run(client, { text: clock?.addTo(text) ?? text })
-    clock?.compare(begun, begunAt)
-    result = await work({ query: (statement) => run(client, statement) })
-    await run(client, { text: 'commit' })
+    result = await work(client)
   } catch (error) {
     // After anything but a refusal of data the connection may be dead, or still busy: nobody gets it again.
     const isUsable = toExportError(error).kind === 'data' && (await rollback(client))
@@ -163,6 +171,17 @@ async function inTransaction<T>(
   return result
 }
 
+// All at once where the client can: what they lock is free again, then, however long this process or the network takes.
+// A commit after a statement that failed rolls back.
+async function runAll(client: UsageClient, statements: readonly Statement[]): Promise<void> {
+  if (!client.pipeline) {
+    for (const statement of statements) await run(client, statement)
+    return
+  }
+  const answers = await Promise.allSettled(statements.map((statement) => run(client, statement)))
+  for (const answer of answers) if (answer.status === 'rejected') throw answer.reason
+}
+
 async function rollback(client: UsageClient): Promise<boolean> {
   try {
     await run(client, { text: 'rollback' })
@@ -172,14 +191,21 @@ async function rollback(client: UsageClient): Promise<boolean> {
   }
 }
 
-function run(client: UsageClient, statement: Statement): Promise<unknown> {
-  const query = { ...statement, query_timeout: clientTimeoutMs }
-  return client.query(query)
+async function run(client: UsageClient, { text, values, onAnswer }: Statement): Promise<unknown> {
+  const query = { text, ...(values && { values }), query_timeout: clientTimeoutMs }
+  const answer = await client.query(query)
+  onAnswer?.(answer)
+  return answer
 }
 
-// Ending a client makes the query that it waits for fail, which gives it back to its pool.
+// A query that waits fails then, which gives its client back to the pool. end() alone would wait for what was sent in a pipeline.
 function cutOff(client: UsageClient): void {
-  void (client as UsageClient & { end?(): Promise<void> }).end?.().catch(ignore)
+  const { connection, end } = client as UsageClient & {
+    readonly connection?: { readonly stream?: { destroy?(): void } }
+    end?(): Promise<void>
+  }
+  if (client.pipeline) connection?.stream?.destroy?.()
+  else void end?.call(client).catch(ignore)
 }
 
 function ignore(): void {}

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -10,12 +11,15 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 let database: TestDatabase
 let exporter: PostgresUsageExporter
 
+/** As a logger has it: the pools of others, of which most send one query at a time, are in the tests of the connections. */
+const createPool = () => new pg.Pool({ connectionString: database.connectionString, max: 1, pipeline: true })
+
 const recordOf = (entry: object): UsageRecord =>
   toUsageRecord(draftRecord({ modelName: 'm', inputTokens: 1, outputTokens: 2, ...entry }, {}, Date.now()))
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  exporter = new PostgresUsageExporter(database.pool, 'borrowed')
+  exporter = new PostgresUsageExporter(createPool(), 'owned')
 })
 beforeEach(async () => {
   await database.query('truncate token_usage_logs, token_usage_dead_letters, token_usage_losses')
@@ -138,7 +142,7 @@ describe('exporting to PostgreSQL', () => {
   })
 
   it('keeps the connection after refused data', async () => {
-    const pool = new pg.Pool({ connectionString: database.connectionString, max: 1 })
+    const pool = createPool()
     const single = new PostgresUsageExporter(pool, 'owned')
     const pid = async () => (await pool.query('select pg_backend_pid() as pid')).rows[0].pid
     const before = await pid()
@@ -176,7 +180,7 @@ describe('exporting to PostgreSQL', () => {
   })
 
   it('calls a broken connection and a server that is away passing', async () => {
-    const pool = new pg.Pool({ connectionString: database.connectionString, max: 1 })
+    const pool = createPool()
     const single = new PostgresUsageExporter(pool, 'owned')
     const nowhere = new PostgresUsageExporter(new pg.Pool({ host: '127.0.0.1', port: 1 }), 'owned')
     const blocker = await database.pool.connect()
@@ -198,7 +202,7 @@ describe('exporting to PostgreSQL', () => {
   })
 
   it('ends its own pool in the middle of a write, and leaves a borrowed one open', async () => {
-    const pool = new pg.Pool({ connectionString: database.connectionString, max: 1 })
+    const pool = createPool()
     const single = new PostgresUsageExporter(pool, 'owned')
     const blocker = await database.pool.connect()
     await blocker.query('begin; lock table token_usage_logs in access exclusive mode')
@@ -211,8 +215,27 @@ describe('exporting to PostgreSQL', () => {
     blocker.release()
     await new PostgresUsageExporter(database.pool, 'borrowed').close()
 
-    expect(cut).toMatchObject({ kind: 'passing' })
+    expect(cut).toMatchObject({ kind: 'passing', reason: 'connection lost' })
     expect(await database.query('select 1 as open')).toEqual([{ open: 1 }])
+  })
+
+  it('locks nothing for the time that this process takes to read an answer', async () => {
+    const pool = createPool()
+    const single = new PostgresUsageExporter(pool, 'owned')
+    const client = await pool.connect()
+    const query = client.query.bind(client) as (statement: { text: string }) => Promise<unknown>
+    const queryAndStandStill = async (statement: { text: string }) => {
+      const answer = await query(statement)
+      if (statement.text.startsWith('insert')) insertInAnotherProcess()
+      return answer
+    }
+    Object.assign(client, { query: queryAndStandStill })
+    client.release()
+
+    await single.export([recordOf({ userEmail: 'ann@example.com' })])
+    await single.close()
+
+    expect(await database.query('select requests::int from token_usage_daily')).toEqual([{ requests: 2 }])
   })
 
   it.each([
@@ -292,4 +315,19 @@ async function waitForRows(sql: string): Promise<pg.QueryResultRow[]> {
     const rows = await database.query(sql)
     if (rows.length > 0) return rows
   }
+}
+
+/** For the same user, of whom another writer holds the sums until it commits. This process stands still meanwhile. */
+function insertInAnotherProcess(): void {
+  const script = `
+    import pg from 'pg'
+    const client = new pg.Client(process.env.TEST_URL)
+    await client.connect()
+    await client.query('set lock_timeout = 1000')
+    await client.query("insert into token_usage_logs (user_email, model_name, input_tokens, output_tokens, request_type) values ('ann@example.com', 'm', 1, 2, 'chat')")
+    await client.end()`
+  execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
+    env: { ...process.env, TEST_URL: database.connectionString },
+    stdio: 'pipe',
+  })
 }
