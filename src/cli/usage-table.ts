@@ -1,6 +1,6 @@
 import Table, { type CharName } from 'cli-table3'
 import { stringify } from 'csv-stringify/sync'
-import { toSpreadsheetText } from '../usage/spreadsheet-text.js'
+import { spreadsheetCsv } from '../usage/spreadsheet-text.js'
 
 type Cell = string | number | null
 
@@ -37,7 +37,7 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
 /** CSV with a line of names. No text is one that a spreadsheet takes for a formula: it gets an apostrophe before it. */
 export function renderCsv<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const lines = [columns.map(({ name }) => name), ...rows.map((row) => columns.map(({ value }) => value(row)))]
-  return stringify(lines, { cast: { string: toSpreadsheetText } }).trimEnd()
+  return stringify(lines, spreadsheetCsv).trimEnd()
 }
 
 /** A name from whoever wrote the row; a terminal is not to obey it. */

@@ -30,7 +30,7 @@ export class JsonExport implements ExportFormat {
 }
 
 /**
- * One CSV file by RFC 4180: the name of the table, then every column that at least one of the tables has. A text that a
+ * One CSV file by RFC 4180: the name of the table, then every column that at least one of the tables has. What a
  * spreadsheet would take for a formula gets an apostrophe before it.
  */
 export class CsvExport implements ExportFormat {

@@ -5,7 +5,7 @@ import { type UsageQuery, usageQuerySchema } from '../analytics/usage-query.js'
 import type { UsageReports } from '../create-usage-reports.js'
 import { TokenLedgerError } from '../errors.js'
 import type { DiagnosticLogger } from '../recording/diagnostics.js'
-import { toSpreadsheetText } from '../usage/spreadsheet-text.js'
+import { spreadsheetCsv } from '../usage/spreadsheet-text.js'
 import { explainReadError } from './explain-read-error.js'
 import { untilWritable } from './until-writable.js'
 import type { Viewer } from './viewer.js'
@@ -55,7 +55,7 @@ const fields = [
 const csv: Format = {
   contentType: 'text/csv; charset=utf-8',
   begin: () => `${fields.join(',')}\n`,
-  page: (calls) => stringify([...calls], { columns: [...fields], cast: { string: toSpreadsheetText } }),
+  page: (calls) => stringify([...calls], { ...spreadsheetCsv, columns: [...fields] }),
   end: () => '',
 }
 

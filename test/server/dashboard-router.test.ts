@@ -8,7 +8,20 @@ import type { Viewer } from '../../src/server/viewer.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { serve } from './serve.js'
 
-const formulas = ['=1+1', '+1', '-1+1', '@SUM(1)', '\t=1', '\r=1', '＝1+1', ' =1+1', '\u200b=1+1', '"=1"', 'a,"b"\nc']
+const formulas = [
+  '=1+1',
+  '+1',
+  '-1+1',
+  '@SUM(1)',
+  '\t=1',
+  '\r=1',
+  '＝1+1',
+  ' =1+1',
+  '\u200b=1+1',
+  '"=1"',
+  'a;=1',
+  'a,"b"\nc',
+]
 const lines: unknown[] = []
 const logger = { info: () => {}, warn: () => {}, error: (...line: unknown[]) => void lines.push(line) }
 
