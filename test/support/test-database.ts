@@ -12,10 +12,15 @@ export type TestDatabase = {
   drop(): Promise<void>
 }
 
+type Locale = 'C' | 'tr-TR'
+
 type Template = {
   readonly template?: 'migrated' | 'empty'
-  /** Of an empty one: `C`, say, whose lower() knows ASCII only. That of the server by default. */
-  readonly locale?: 'C'
+  /**
+   * Of an empty one: `C`, whose lower() knows ASCII only, or Turkish, where it makes another letter of an "I", which takes
+   * PostgreSQL 15 with ICU. That of the server by default.
+   */
+  readonly locale?: Locale
 }
 
 /** Creates a database of its own on the server of this test run: with all migrations applied by default, or empty. */
@@ -50,7 +55,8 @@ export async function createDatabaseOn(
   }
 }
 
-async function localeOptions(serverUrl: string, locale: string): Promise<string> {
+async function localeOptions(serverUrl: string, locale: Locale): Promise<string> {
+  if (locale === 'tr-TR') return `encoding 'UTF8' lc_collate 'C' lc_ctype 'C' locale_provider icu icu_locale 'tr-TR'`
   const [version] = await administer(serverUrl, `select current_setting('server_version_num')::int as number`)
   const provider = version?.number >= 150_000 ? 'locale_provider libc' : ''
   return `encoding 'UTF8' lc_collate '${locale}' lc_ctype '${locale}' ${provider}`
