@@ -18,20 +18,26 @@ const amounts = priceColumns.map(
 const selectPrices = `
   select
     id::float8 as id,
-    lower(provider) as provider,
-    lower(model_pattern) as "modelPattern",
-    lower(service_tier) as "serviceTier",
+    provider,
+    model_pattern as "modelPattern",
+    service_tier as "serviceTier",
     ${isoTime('valid_from')} as "validFrom",
     ${isoTime('valid_to')} as "validTo",
     jsonb_strip_nulls(jsonb_build_object(${amounts.join(', ')})) as usd
   from token_prices
   where valid_to is null or valid_to > valid_from
-  order by 2, 3, 4, token_prices.valid_from`
+  order by lower(provider), lower(model_pattern), lower(service_tier), token_prices.valid_from`
 
 /** All prices of `token_prices` that hold or held at some time, by provider, pattern, tier and time. */
 export async function readPriceTable(reader: PriceReader): Promise<StoredPrice[]> {
   const { rows } = (await reader.query({ text: selectPrices })) as { rows: StoredPrice[] }
-  return rows
+  // Not by lower(), which goes by the locale of the database: an "I" of a Turkish one becomes another letter than ours.
+  return rows.map((row) => ({
+    ...row,
+    provider: row.provider.toLowerCase(),
+    modelPattern: row.modelPattern.toLowerCase(),
+    serviceTier: row.serviceTier.toLowerCase(),
+  }))
 }
 
 /** The user's own prices as they are now, in one query. Rejects with the driver's error, also where there is no such table. */

@@ -44,7 +44,7 @@ async function refuseKeptSums(client: ClientBase): Promise<void> {
  */
 export async function getTimeZoneName(client: ClientBase, timeZone: string): Promise<string> {
   const { rows } = await client.query<{ name: string }>(
-    'select name from pg_timezone_names where lower(name) = lower($1)',
+    'select name from pg_timezone_names where lower(name collate "C") = lower($1 collate "C")',
     [timeZone],
   )
   const name = rows[0]?.name

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eraseUser } from '../../src/history/erase-user.js'
 import { verifyErasure } from '../../src/history/verify-erasure.js'
 import { migrate } from '../../src/postgres/migrator.js'
+import { readPriceTable } from '../../src/postgres/price-table.js'
+import { getTimeZoneName } from '../../src/postgres/reporting-zone.js'
 import { userKey } from '../../src/usage/user-key.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
@@ -82,5 +84,19 @@ describe.each([
     expect(rows.map(({ user_email }) => user_email)).toEqual(['ann@example.com', 'bob'])
     expect(verification).toMatchObject({ erasedAt: receipt.erasedAt, rows: 0, rowsSince: 0, mentions: 1 })
     expect(await verifyErasure(database.pool, 'ik@X')).toMatchObject({ mentions: 1 })
+  })
+
+  test('names of prices and of time zones are the same in any case', async () => {
+    await database.query(
+      `insert into token_prices (provider, model_pattern, service_tier, valid_from, input_per_million)
+      values ('OpenAI', 'GEMINI-ÄI*', 'PRIORITY', '2026-01-01Z', 1)`,
+    )
+    const client = await database.pool.connect()
+
+    const prices = await readPriceTable(database.pool)
+    const zone = await getTimeZoneName(client, 'europe/istanbul').finally(() => client.release())
+
+    expect(prices).toMatchObject([{ provider: 'openai', modelPattern: 'gemini-äi*', serviceTier: 'priority' }])
+    expect(zone).toBe('Europe/Istanbul')
   })
 })
