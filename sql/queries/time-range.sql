@@ -27,7 +27,9 @@ ranges as (
   select 1 as place, zone, today, of_days, first_day, last_day, starts_at, ends_at
   from bounds
   union all
-  select 2, zone, today, of_days, first_day - length, first_day - 1, starts_at - (coalesce(ends_at, now()) - starts_at), starts_at
+  -- PostgreSQL's calendar begins in 4713 BC, and an end may be far in the future.
+  select 2, zone, today, of_days, first_day - length, first_day - 1,
+    starts_at - least(coalesce(ends_at, now()) - starts_at, interval '1000000 days'), starts_at
   from bounds
   where starts_at is not null
 )

@@ -7,7 +7,14 @@ export type ChartLayer = {
 }
 
 /** Columns of a chart: one for each period, also for those in which nothing happened. */
-export type ChartData = { readonly periods: readonly string[]; readonly layers: readonly ChartLayer[] }
+export type ChartData = {
+  readonly periods: readonly string[]
+  readonly layers: readonly ChartLayer[]
+  /** What each period adds up to, with what has no layer; null where there were calls and no figure of them is known. */
+  readonly totals: readonly (number | null)[]
+  /** The same of the whole range. */
+  readonly total: number | null
+}
 
 export type PeriodLength = 'hour' | 'day' | 'week' | 'month'
 type Point = { readonly period: string | null }
@@ -20,7 +27,7 @@ type Extent = {
 export function stackByGroup<P extends Point & { readonly group: string | null }>(
   points: readonly P[],
   periods: readonly string[],
-  { nameOf, figureOf }: { nameOf: (group: string | null) => string; figureOf: (point: P) => number },
+  { nameOf, figureOf }: { nameOf: (group: string | null) => string; figureOf: (point: P) => number | null },
 ): ChartData {
   const at = new Map(periods.map((period, index) => [period, index]))
   const layers = new Map<string | null, number[]>()
@@ -29,31 +36,56 @@ export function stackByGroup<P extends Point & { readonly group: string | null }
     layers.set(point.group, values)
     const index = at.get(point.period ?? '')
     // A model that is called at two providers is two groups of one name.
-    if (index !== undefined) values[index] = (values[index] ?? 0) + figureOf(point)
+    if (index !== undefined) values[index] = (values[index] ?? 0) + (figureOf(point) ?? 0)
   }
   const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0)
   const sorted = [...layers].sort(
     ([a, one], [b, other]) => Number(a === null) - Number(b === null) || total(other) - total(one),
   )
   const shown = sorted.filter(([, values]) => total(values) > 0)
-  return { periods, layers: shown.map(([group, values]) => ({ name: nameOf(group), values, isRest: group === null })) }
+  return {
+    periods,
+    layers: shown.map(([group, values]) => ({ name: nameOf(group), values, isRest: group === null })),
+    ...addUp(points, periods, (point) => [figureOf(point)]),
+  }
 }
 
 /** Columns with a layer for each figure of a point. */
 export function stackFigures<P extends Point>(
   points: readonly P[],
   periods: readonly string[],
-  figures: Readonly<Record<string, (point: P) => number>>,
+  figures: Readonly<Record<string, (point: P) => number | null>>,
 ): ChartData {
   const at = new Map(points.map((point) => [point.period, point]))
   const layers = Object.entries(figures).map(([name, figureOf]) => ({
     name,
     values: periods.map((period) => {
       const point = at.get(period)
-      return point === undefined ? 0 : figureOf(point)
+      return point === undefined ? 0 : (figureOf(point) ?? 0)
     }),
   }))
-  return { periods, layers: layers.filter(({ values }) => values.some((value) => value > 0)) }
+  return {
+    periods,
+    layers: layers.filter(({ values }) => values.some((value) => value > 0)),
+    ...addUp(points, periods, (point) => Object.values(figures).map((figureOf) => figureOf(point))),
+  }
+}
+
+function addUp<P extends Point>(
+  points: readonly P[],
+  periods: readonly string[],
+  figuresOf: (point: P) => readonly (number | null)[],
+): Pick<ChartData, 'totals' | 'total'> {
+  const sums = new Map<string | null, number | null>()
+  let total: number | null = points.length === 0 ? 0 : null
+  for (const point of points) {
+    for (const figure of figuresOf(point)) {
+      const before = sums.get(point.period) ?? null
+      sums.set(point.period, figure === null ? before : (before ?? 0) + figure)
+      if (figure !== null) total = (total ?? 0) + figure
+    }
+  }
+  return { totals: periods.map((period) => sums.get(period) ?? (sums.has(period) ? null : 0)), total }
 }
 
 /**

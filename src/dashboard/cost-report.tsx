@@ -51,7 +51,10 @@ function CostChart({ state, by, round }: GroupedPart) {
   )
   const points = data?.points ?? []
   const periods = data ? listPeriods(points, data) : []
-  const costs = stackByGroup(points, periods, { nameOf: formatGroup, figureOf: ({ costUsd }) => Number(costUsd ?? 0) })
+  const costs = stackByGroup(points, periods, {
+    nameOf: formatGroup,
+    figureOf: ({ costUsd }) => (costUsd === null ? null : Number(costUsd)),
+  })
   return (
     <div aria-busy={asked.isLoading}>
       <Problem {...asked} old={data && olderFigures} />

@@ -18,6 +18,9 @@ const ranges: readonly (readonly [since: string, name: string])[] = [
   ['90d', '90 days'],
 ]
 
+// A year that is being typed is 0002, 0020 and 0202 before it is 2026; there are no calls of then.
+const firstDay = '1970-01-01'
+
 /** Which range and which calls the page is about. */
 export function FilterBar({ state, change, canChooseUser, timeZone }: FilterBarProps) {
   const names = filterNames.filter((name) => canChooseUser || name !== 'user')
@@ -83,7 +86,11 @@ function DayField({
   return (
     <label>
       {name}
-      <input type="date" value={value} onChange={(event) => change(event.currentTarget.value)} />
+      <input
+        type="date"
+        value={value}
+        onChange={({ currentTarget: { value: day } }) => (day === '' || day >= firstDay) && change(day)}
+      />
     </label>
   )
 }
@@ -96,6 +103,11 @@ type AddFilterProps = Pick<FilterBarProps, 'state'> & {
 function AddFilter({ state, names, add }: AddFilterProps) {
   const [name, setName] = useState<FilterName>('model')
   const [value, setValue] = useState('')
+  const choose = (chosen: FilterName) => {
+    setName(chosen)
+    // What was typed before is no status.
+    if (chosen === 'status') setValue('')
+  }
   const submit = () => {
     if (value === '') return
     add(name, value)
@@ -104,11 +116,7 @@ function AddFilter({ state, names, add }: AddFilterProps) {
   return (
     <fieldset>
       <legend>Filter</legend>
-      <select
-        aria-label="Filter by"
-        value={name}
-        onChange={(event) => setName(event.currentTarget.value as FilterName)}
-      >
+      <select aria-label="Filter by" value={name} onChange={(event) => choose(event.currentTarget.value as FilterName)}>
         {names.map((each) => (
           <option key={each} value={each}>
             {dimensionNames[each]}

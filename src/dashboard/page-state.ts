@@ -38,7 +38,8 @@ export function readPageState(search: string): PageState {
   const by = parameters.get('by') as Dimension
   const filters = filterNames.flatMap((name) => {
     const value = parameters.get(name)
-    return value === null ? [] : [[name, value]]
+    const isMeant = name !== 'status' || statuses.some((status) => status === value)
+    return value === null || !isMeant ? [] : [[name, value]]
   })
   return {
     since: parameters.get('since') || initialState.since,

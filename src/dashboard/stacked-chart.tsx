@@ -8,25 +8,28 @@ export type StackedChartProps = {
   readonly title: string
   /** Undefined while it is not known yet. */
   readonly data: ChartData | undefined
-  readonly format: (value: number) => string
+  readonly format: (value: number | null) => string
   /** Hours are shown in; the browser's own for undefined. */
   readonly timeZone: string | undefined
 }
 
-const noData: ChartData = { periods: [], layers: [] }
+const noData: ChartData = { periods: [], layers: [], totals: [], total: 0 }
 const firstWidth = 720
 const height = 220
-const margin = { top: 8, right: 4, bottom: 22, left: 60 }
+const margin = { top: 8, right: 4, bottom: 22 }
+const leastLeft = 60
+const characterWidth = 7
 const labelWidth = 90
 
 /** Columns of stacked values over time. Arrow keys walk from column to column; the table below a chart says the same in words. */
 export function StackedChart({ title, data, format, timeZone }: StackedChartProps) {
   const [selected, select] = useState<string>()
   const [plot, width] = useWidth()
-  const { periods, layers } = data ?? noData
-  const totals = periods.map((_, index) => layers.reduce((sum, { values }) => sum + (values[index] ?? 0), 0))
-  const x = scaleBand(periods, [margin.left, width - margin.right]).paddingInner(0.15)
-  const y = scaleLinear([0, Math.max(...totals) || 1], [height - margin.bottom, margin.top]).nice(4)
+  const { periods, layers, totals } = data ?? noData
+  const tops = periods.map((_, index) => layers.reduce((sum, { values }) => sum + (values[index] ?? 0), 0))
+  const y = scaleLinear([0, Math.max(...tops) || 1], [height - margin.bottom, margin.top]).nice(4)
+  const left = leftOf(y.ticks(4).map(format))
+  const x = scaleBand(periods, [left, width - margin.right]).paddingInner(0.15)
   // By its name: an hour later the same column is another period.
   const found = selected === undefined ? -1 : periods.indexOf(selected)
   const index = found === -1 ? undefined : found
@@ -37,8 +40,7 @@ export function StackedChart({ title, data, format, timeZone }: StackedChartProp
     event.preventDefault()
     select(next === undefined ? undefined : periods[next])
   }
-  const total = index === undefined ? totals.reduce((sum, value) => sum + value, 0) : (totals[index] ?? 0)
-  const figure = data === undefined ? '…' : format(total)
+  const figure = data === undefined ? '…' : format(index === undefined ? data.total : (totals[index] ?? null))
   return (
     <figure class="chart">
       <div
@@ -56,7 +58,7 @@ export function StackedChart({ title, data, format, timeZone }: StackedChartProp
         onPointerLeave={() => select(undefined)}
       >
         <svg viewBox={`0 0 ${width} ${height}`} width={width} height={height} aria-hidden="true">
-          <Axes x={x} y={y} width={width} format={format} timeZone={timeZone} />
+          <Axes x={x} y={y} left={left} width={width} format={format} timeZone={timeZone} />
           <Columns data={{ periods, layers }} x={x} y={y} />
           {periods.map((each, at) => (
             <rect
@@ -117,11 +119,12 @@ type Scales = {
   readonly y: ReturnType<typeof scaleLinear<number, number>>
 }
 
-type AxesProps = Scales & Pick<StackedChartProps, 'format' | 'timeZone'> & { readonly width: number }
+type AxesProps = Scales &
+  Pick<StackedChartProps, 'format' | 'timeZone'> & { readonly left: number; readonly width: number }
 
-function Axes({ x, y, width, format, timeZone }: AxesProps) {
+function Axes({ x, y, left, width, format, timeZone }: AxesProps) {
   const periods = x.domain()
-  const step = Math.ceil((periods.length * labelWidth) / (width - margin.left))
+  const step = Math.ceil((periods.length * labelWidth) / (width - left))
   // The last label would be cut off where its column is near the edge.
   const isLabelled = (period: string, index: number) =>
     index % step === 0 && (index === 0 || (x(period) ?? 0) + labelWidth * 0.75 < width)
@@ -129,8 +132,8 @@ function Axes({ x, y, width, format, timeZone }: AxesProps) {
     <g class="axes">
       {y.ticks(4).map((tick) => (
         <g key={tick} transform={`translate(0 ${y(tick)})`}>
-          <line x1={margin.left} x2={width - margin.right} />
-          <text x={margin.left - 6} dy="0.32em" text-anchor="end">
+          <line x1={left} x2={width - margin.right} />
+          <text x={left - 6} dy="0.32em" text-anchor="end">
             {format(tick)}
           </text>
         </g>
@@ -144,7 +147,16 @@ function Axes({ x, y, width, format, timeZone }: AxesProps) {
   )
 }
 
-function Columns({ data: { periods, layers }, x, y }: Scales & { readonly data: ChartData }) {
+/** Where the columns begin, so that no label of their scale is cut off. */
+function leftOf(labels: readonly string[]): number {
+  return Math.max(leastLeft, ...labels.map(({ length }) => length * characterWidth + 8))
+}
+
+function Columns({
+  data: { periods, layers },
+  x,
+  y,
+}: Scales & { readonly data: Pick<ChartData, 'periods' | 'layers'> }) {
   const series = stack<number, number>()
     .keys(layers.map((_, layer) => layer))
     .value((index, layer) => layers[layer]?.values[index] ?? 0)(periods.map((_, index) => index))

@@ -10,12 +10,17 @@ import { useQuery } from './use-query.js'
 
 type Point = Answers['series']['points'][number]
 
-const types: Readonly<Record<string, (point: Point) => number>> = {
-  'Input from cache': ({ cacheReadTokens }) => cacheReadTokens,
-  'Input written to cache': ({ cacheWriteTokens }) => cacheWriteTokens,
-  'Other input': (point) => Math.max(0, (point.inputTokens ?? 0) - point.cacheReadTokens - point.cacheWriteTokens),
-  Reasoning: ({ reasoningTokens }) => reasoningTokens,
-  'Other output': (point) => Math.max(0, (point.outputTokens ?? 0) - point.reasoningTokens),
+const types: Readonly<Record<string, (point: Point) => number | null>> = {
+  'Input from cache': (point) => partOf(point.inputTokens, () => point.cacheReadTokens),
+  'Input written to cache': (point) => partOf(point.inputTokens, () => point.cacheWriteTokens),
+  'Other input': (point) => partOf(point.inputTokens, (all) => all - point.cacheReadTokens - point.cacheWriteTokens),
+  Reasoning: (point) => partOf(point.outputTokens, () => point.reasoningTokens),
+  'Other output': (point) => partOf(point.outputTokens, (all) => all - point.reasoningTokens),
+}
+
+// Of what is not known no part is.
+function partOf(all: number | null, part: (all: number) => number): number | null {
+  return all === null ? null : Math.max(0, part(all))
 }
 
 /** Tokens over time by their type, each token once. */

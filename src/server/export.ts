@@ -6,6 +6,7 @@ import type { UsageReports } from '../create-usage-reports.js'
 import { TokenLedgerError } from '../errors.js'
 import type { DiagnosticLogger } from '../recording/diagnostics.js'
 import { spreadsheetCsv } from '../usage/spreadsheet-text.js'
+import { describeIssues } from './describe-issues.js'
 import { explainReadError } from './explain-read-error.js'
 import { untilWritable } from './until-writable.js'
 import type { Viewer } from './viewer.js'
@@ -79,7 +80,7 @@ export function createExport(name: keyof typeof exportFormats, parts: ExportPart
     const viewer = await parts.findViewer(request)
     const query = usageQuerySchema.safeParse(request.query)
     if (viewer === undefined) response.status(401).json({ error: 'sign in first' })
-    else if (!query.success) response.status(400).json({ error: describe(query.error.issues) })
+    else if (!query.success) response.status(400).json({ error: describeIssues(query.error) })
     else {
       const own = viewer.role === 'admin' ? query.data : { ...query.data, user: viewer.user }
       await send(
@@ -134,10 +135,6 @@ function fail(response: Response, error: unknown, logger: DiagnosticLogger): voi
   if (response.headersSent) response.destroy()
   else if (isWrong) response.status(error.code === 'TOKENLEDGER_BUSY' ? 429 : 400).json({ error: error.message })
   else response.status(503).json({ error: explainReadError(error) })
-}
-
-function describe(issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]): string {
-  return issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
 }
 
 /** `usage-7d-model-gpt-4o`: only letters, digits and a few signs, so that it is a name everywhere. */

@@ -7,6 +7,7 @@ import { usageHistoryQuerySchema } from '../analytics/usage-history.js'
 import { usageDimensionSchema, usagePeriodSchema, usageQuerySchema } from '../analytics/usage-query.js'
 import type { UsageReports } from '../create-usage-reports.js'
 import { TokenLedgerError } from '../errors.js'
+import { describeIssues } from './describe-issues.js'
 import { explainReadError } from './explain-read-error.js'
 import type { Viewer } from './viewer.js'
 
@@ -20,9 +21,10 @@ const t = initTRPC.context<UsageContext>().create({
   errorFormatter: ({ shape, error }) => {
     const isOurs = error.code === 'INTERNAL_SERVER_ERROR'
     const { code, httpStatus, path } = shape.data
+    const refusal = error.cause instanceof z.ZodError ? describeIssues(error.cause) : shape.message
     return {
       ...shape,
-      message: isOurs ? explainReadError(error.cause) : shape.message,
+      message: isOurs ? explainReadError(error.cause) : refusal,
       data: { code, httpStatus, path },
     }
   },

@@ -24,7 +24,10 @@ const state: fc.Arbitrary<PageState> = fc.record({
   until: fc.constantFrom(undefined, '2026-03-31'),
   by: fc.constantFrom(...dimensions),
   zone: fc.constantFrom('reporting' as const, 'local' as const),
-  filters: fc.record(Object.fromEntries(filterNames.map((name) => [name, text])), { requiredKeys: [] }),
+  filters: fc.record(
+    { ...Object.fromEntries(filterNames.map((name) => [name, text])), status: fc.constantFrom(...statuses) },
+    { requiredKeys: [] },
+  ),
 })
 
 describe('the address', () => {
@@ -38,7 +41,7 @@ describe('the address', () => {
 
   it('is bare for the state at first, and what it cannot mean is as at first', () => {
     expect(writePageState(initialState)).toBe('')
-    expect(readPageState('?by=nothing&zone=mars&other=1&since=&until=')).toEqual(initialState)
+    expect(readPageState('?by=nothing&zone=mars&other=1&since=&until=&status=broken')).toEqual(initialState)
   })
 })
 

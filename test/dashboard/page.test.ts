@@ -570,6 +570,53 @@ describe.skipIf(executablePath === undefined)('the page', () => {
 
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(375)
   })
+
+  it('cuts no figure off, however long it is and however narrow the page', async () => {
+    const page = await openPage(adminToken, {
+      viewport: { width: 320, height: 700 },
+      search: '?since=2020-01-01&until=2020-01-31',
+    })
+    await page.getByRole('region', { name: 'Calls' }).getByRole('table').waitFor()
+
+    expect(await cardOf(page, 'Cost')).toBe('$98,765,432.10')
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320)
+    const cut = await page.evaluate(() => {
+      const figures = [...document.querySelectorAll<HTMLElement>('.card .figure')]
+      const leftOf = (element: Element | null) => element?.getBoundingClientRect().left ?? Number.NaN
+      const labels = [...document.querySelectorAll('.axes g text')]
+      return [
+        ...figures.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth),
+        ...labels.filter((label) => leftOf(label) < leftOf(label.closest('.plot'))),
+      ].map(({ textContent }) => textContent)
+    })
+    expect(cut).toEqual([])
+  })
+
+  it('says unpriced and not $0.00 in the chart of calls without a price', async () => {
+    const page = await openPage(adminToken, { search: '?since=2020-02-01&until=2020-02-05' })
+    const chart = page.getByRole('slider', { name: 'Cost over time' })
+
+    await expect.poll(() => chart.getAttribute('aria-valuetext')).toBe('whole range: unpriced')
+    await chart.press('Home')
+    expect(await chart.getAttribute('aria-valuetext')).toBe('2020-02-01: $0.00')
+    await chart.press('ArrowRight')
+    expect(await chart.getAttribute('aria-valuetext')).toBe('2020-02-02: unpriced')
+  })
+
+  it('takes a day that is typed for one step, and a status for none that is not', async () => {
+    const page = await openPage(adminToken, { search: '?status=broken' })
+    await readiness(page)
+    const before = await page.evaluate(() => history.length)
+
+    expect(await page.locator('.chips').count()).toBe(0)
+    await page.getByLabel('From').focus()
+    await page.keyboard.type('11012026')
+    await page.waitForURL(/since=2026-11-01/)
+    expect(await page.evaluate(() => history.length)).toBe(before + 1)
+    await page.getByLabel('is', { exact: true }).fill('model-1')
+    await page.getByLabel('Filter by').selectOption('status')
+    expect(await page.getByLabel('is', { exact: true }).inputValue()).toBe('')
+  })
 })
 
 type Opening = BrowserContextOptions & {
@@ -674,7 +721,7 @@ async function violationsOf(page: Page): Promise<string[]> {
   })
 }
 
-/** 600 calls of 30 days, one for each payload, one of a very long name, few of one user, and records that were lost. */
+/** 600 calls of 30 days, one for each payload, one of a very long name, few of one user, two of long ago, and records that were lost. */
 async function insertCalls(): Promise<void> {
   await database.query(
     `insert into token_usage_logs (timestamp, user_email, model_name, provider, operation, input_tokens, output_tokens,
@@ -698,6 +745,10 @@ async function insertCalls(): Promise<void> {
      values ('few@example.com', 'few-model', 'provider-1', 10, 10, 'chat', 0.02, 'ok', 'provider'),
        ('few@example.com', 'few-other', 'provider-1', 10, 10, 'chat', 0.01, 'aborted', 'estimated'),
        ('few@example.com', 'few-other', 'provider-1', 0, 0, 'chat', null, 'error', 'unknown')`,
+  )
+  await database.query(
+    `insert into token_usage_logs (timestamp, user_email, model_name, input_tokens, output_tokens, request_type, cost_estimate)
+     values ('2020-01-15', 'few@example.com', 'dear', 1, 1, 'chat', 98765432.1), ('2020-02-02', 'few@example.com', 'unpriced', 1, 1, 'chat', null)`,
   )
   await database.query(
     `insert into token_usage_losses (id, reason, records, input_tokens, output_tokens, first_at, last_at)

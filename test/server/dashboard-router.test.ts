@@ -126,6 +126,21 @@ describe('the reports over HTTP', () => {
     expect(answer.status).toBe(400)
   })
 
+  it('say in one line what is wrong with a query, as the export does', async () => {
+    const url = await start({ role: 'admin' })
+    const client = createTRPCClient<UsageRouter>({ links: [httpLink({ url: `${url}/api/trpc` })] })
+    const messageOf = async (query: object) => (await client.totals.query(query).catch((reason) => reason)).message
+
+    const [wrong, unknown] = [await messageOf({ since: 'abc' }), await messageOf({ zzz: 1 })]
+
+    expect(wrong).toBe(
+      'since: it has to be a day (2026-03-01), an instant (2026-03-01T12:00:00Z) or a duration (12h, 7d, 2w)',
+    )
+    expect(unknown).toBe('Unrecognized key: "zzz"')
+    expect(await (await fetch(`${url}/api/export.csv?since=abc`)).json()).toEqual({ error: wrong })
+    expect(await (await fetch(`${url}/api/export.csv?zzz=1`)).json()).toEqual({ error: unknown })
+  })
+
   it("tell nothing of a database's error but what to do, and log its code", async () => {
     const broken = createUsageReports({ databaseUrl: 'postgres://ann:topsecret@127.0.0.1:1/usage' })
     const client = createTRPCClient<UsageRouter>({

@@ -117,6 +117,12 @@ describe('the procedures', () => {
     expect(new Set(types)).toEqual(new Set(['query']))
   })
 
+  it('answer a range that ends in eight thousand years', async () => {
+    await expect(ask('totals', viewers.admin, { since: '2026-01-01', until: '9999-12-31' })).resolves.toMatchObject({
+      range: { lastDay: '9999-12-31' },
+    })
+  })
+
   it.each([
     ['totals', { since: 'yesterday' }],
     ['totals', { since: '2026-03-02', until: '2026-03-01' }],
