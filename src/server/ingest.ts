@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response, Router } from 'express'
 import { z } from 'zod'
 import type { UsageLogger } from '../create-usage-logger.js'
+import { toPicoUsd } from '../usage/pico-usd.js'
 import { findBearerToken } from './session.js'
 import { digestOf } from './viewer.js'
 
@@ -21,6 +22,9 @@ const mostReasons = 1000
 const notAnObject = 'it is no JSON object'
 const earliest = Date.UTC(2000, 0, 1)
 const latest = Date.UTC(2200, 0, 1)
+
+const timeRule =
+  'it has to be ISO 8601 with an offset (2026-03-01T12:00:00Z) or milliseconds since 1970, from 2000 to 2199'
 
 const text = z.string().max(1000)
 const tokens = z.int().min(0).max(2_147_483_647)
@@ -41,7 +45,10 @@ export const ingestEntrySchema = z.strictObject({
   cacheReadTokens: tokens.optional(),
   cacheWriteTokens: tokens.optional(),
   reasoningTokens: tokens.optional(),
-  costEstimate: z.union([z.number().nonnegative(), z.string().regex(/^\d{1,7}(\.\d{1,12})?$/)]).optional(),
+  costEstimate: z
+    .union([z.number().nonnegative(), z.string().regex(/^\d{1,7}(\.\d{1,12})?$/)])
+    .refine((amount) => toPicoUsd(amount) !== null, 'it has to be US dollars, at most 9,000,000')
+    .optional(),
   status: z.enum(['ok', 'error', 'aborted']).optional(),
   usageSource: z
     .enum(['provider', 'provider_partial', 'estimated', 'fixed', 'unknown', 'entry', 'imported'])
@@ -51,10 +58,8 @@ export const ingestEntrySchema = z.strictObject({
   responseId: text.optional(),
   metadata: z.record(z.string(), z.unknown()).optional(),
   timestamp: z
-    .union([z.iso.datetime({ offset: true }), z.number()])
-    .refine((time) => new Date(time).getTime() >= earliest && new Date(time).getTime() < latest, {
-      error: 'it has to be ISO 8601 or milliseconds since 1970, from 2000 to 2199',
-    })
+    .union([z.iso.datetime({ offset: true, error: timeRule }), z.number()])
+    .refine((time) => new Date(time).getTime() >= earliest && new Date(time).getTime() < latest, { error: timeRule })
     .optional(),
   idempotencyKey: text.min(1).optional(),
 })

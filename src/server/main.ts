@@ -71,13 +71,19 @@ async function serve(): Promise<void> {
   exitOnSignals(createShutdown({ server, closers, logger }))
   await listen(server, serverConfig, admin)
   await reportMissingTables(read)
-  if (flags['demo-data']) await fillWithDemoData(usage, reports)
+  if (flags['demo-data']) {
+    const empty = embedded ? 'stop, remove .data/postgres and start again' : 'set DATABASE_URL to an empty one'
+    await fillWithDemoData({ usage, reports, wayOut: `they fill an empty database only: ${empty}` })
+  }
 }
 
+type DemoParts = { readonly usage: UsageLogger; readonly reports: UsageReports; readonly wayOut: string }
+
 // Invented calls among real ones could never be told apart again.
-async function fillWithDemoData(usage: UsageLogger, reports: UsageReports): Promise<void> {
+async function fillWithDemoData({ usage, reports, wayOut }: DemoParts): Promise<void> {
   const { totals } = await reports.getUsageTotals()
-  if (totals.requests > 0) return logger.warn(`--demo-data adds nothing: ${totals.requests} calls are recorded already`)
+  if (totals.requests > 0)
+    return logger.warn(`--demo-data adds nothing to the ${totals.requests} calls that are recorded already; ${wayOut}`)
   logger.info('90 days of invented calls are being written')
   logger.info(`${await logDemoData(usage)} invented calls are written`)
 }
@@ -107,7 +113,11 @@ async function startOwnDatabase(): Promise<EmbeddedServer> {
 
 async function listen(server: Server, { host, port, adminToken }: ServerConfig, admin: AdminToken): Promise<void> {
   server.listen(port, host)
-  await once(server, 'listening')
+  await once(server, 'listening').catch((error) => {
+    throw new ConfigurationError(
+      `${host}:${port} cannot be listened at (${error.code}): set PORT to a free port, and HOST to an address of this machine`,
+    )
+  })
   const address = server.address() as AddressInfo
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
   logger.info({ host: address.address, port: address.port }, 'listening')

@@ -75,6 +75,21 @@ describe('POST /usage', () => {
     expect(await records()).toEqual([])
   })
 
+  it.each([
+    ['a time without its offset', { timestamp: '2026-11-26T10:00:00' }, /^timestamp: .*2026-03-01T12:00:00Z/],
+    ['a day', { timestamp: '2026-11-26' }, /^timestamp: .*2026-03-01T12:00:00Z/],
+    ['an amount that no row holds', { costEstimate: 9_000_001 }, /^costEstimate: .*9,000,000/],
+    ['one in digits', { costEstimate: '9999999.5' }, /^costEstimate: .*9,000,000/],
+  ])('refuses %s and says how it has to be', async (_what, fields, reason) => {
+    const { send, records } = await start()
+
+    const { status, body } = await send(lines({ ...call, ...fields }))
+
+    expect(status).toBe(400)
+    expect(body.rejected).toEqual([{ line: 1, reason: expect.stringMatching(reason) }])
+    expect(await records()).toEqual([])
+  })
+
   it('explains a thousand bad lines at most', async () => {
     const { send } = await start()
 

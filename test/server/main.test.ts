@@ -84,6 +84,25 @@ describe('the web process', () => {
     ])
   })
 
+  it('says what to do where its port is taken, and where there are calls already that demo data would mix with', async () => {
+    const database = await openDatabase()
+    await database.query(
+      `insert into token_usage_logs (user_email, model_name, input_tokens, output_tokens, request_type)
+       values ('ann@example.com', 'gpt-4o', 1, 1, 'chat')`,
+    )
+    const first = run({ DATABASE_URL: database.connectionString }, ['--demo-data'])
+
+    const { port } = await first.line(/^listening$/)
+    const second = run({ DATABASE_URL: database.connectionString, PORT: String(port) })
+
+    expect((await first.line(/demo-data adds nothing/)).msg).toMatch(/1 calls .* set DATABASE_URL to an empty one/)
+    expect(await second.exitCode).toBe(1)
+    expect((await second.allLines()).at(-1)).toMatchObject({
+      level: 60,
+      msg: expect.stringMatching(/^127.0.0.1:\d+ .*set PORT/),
+    })
+  })
+
   it('says that the tables are missing, and does not create them', async () => {
     const database = await openDatabase('empty')
     const app = run({ DATABASE_URL: database.connectionString })
@@ -140,11 +159,11 @@ describe('the web process', () => {
   })
 })
 
-function run(environment: Record<string, string>) {
+function run(environment: Record<string, string>, flags: readonly string[] = []) {
   const directory = mkdtempSync(join(tmpdir(), 'tokenledger-web-'))
   // The embedded server may run as somebody else, who has to get in.
   chmodSync(directory, 0o755)
-  const child = spawn(process.execPath, [bundleScript('src/server/main.ts')], {
+  const child = spawn(process.execPath, [bundleScript('src/server/main.ts'), ...flags], {
     cwd: directory,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
