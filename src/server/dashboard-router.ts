@@ -3,6 +3,7 @@ import { createExpressMiddleware } from '@trpc/server/adapters/express'
 import express, { type RequestHandler, type Response, Router } from 'express'
 import { createExport, type ExportParts } from './export.js'
 import { usageRouter } from './router.js'
+import type { Viewer } from './viewer.js'
 
 // Built by Vite; the same place seen from src/ and from dist/.
 const pageDirectory = fileURLToPath(new URL('../../dist/dashboard', import.meta.url))
@@ -14,9 +15,14 @@ export function createDashboardRouter({ reports, findViewer, logger }: ExportPar
   router.use(
     '/api/trpc',
     forbidCaching,
+    // Beforehand: an error here is one of the app around, and not of a report.
+    async (request, response, next) => {
+      response.locals.usageViewer = await findViewer(request)
+      next()
+    },
     createExpressMiddleware({
       router: usageRouter,
-      createContext: async ({ req }) => ({ viewer: await findViewer(req), reports }),
+      createContext: ({ res }) => ({ viewer: res.locals.usageViewer as Viewer | undefined, reports }),
       maxBatchSize: mostCallsOfOneRequest,
       onError: ({ error, path }) => {
         const { code } = Object(error.cause) as { code?: unknown }

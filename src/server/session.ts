@@ -51,7 +51,7 @@ function setCookie(request: Request, response: Response, session: { token: strin
     // As the outermost proxy saw it. Whoever forges that header makes nothing but their own cookie stricter.
     secure: /^https\b/.test(request.get('X-Forwarded-Proto') ?? ''),
     path: '/',
-    expires: new Date(session.expiresAt),
+    maxAge: session.expiresAt - Date.now(),
   })
 }
 

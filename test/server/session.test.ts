@@ -36,6 +36,16 @@ describe('a session', () => {
     expect(tokens.read(session)).toEqual({ viewer: { role: 'user', user: 'ann@example.com' }, expiresAt })
   })
 
+  it('lasts as long in a browser whose clock is wrong', async () => {
+    const url = await start()
+
+    const body = JSON.stringify({ token: adminToken })
+    const begun = await fetch(`${url}/session`, { method: 'POST', headers: json, body })
+
+    // An instant would be one by the browser's clock; where both are told, the seconds count.
+    expect(begun.headers.get('set-cookie')).toMatch(/; Max-Age=(43200|43199);/)
+  })
+
   it('ends where it is told to', async () => {
     const url = await start()
 

@@ -1,4 +1,4 @@
-import express from 'express'
+import express, { type ErrorRequestHandler } from 'express'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { ConfigurationError, createUsageLogger, MemoryExporter } from '../../src/index.js'
 import { usageDashboard } from '../../src/server/usage-dashboard.js'
@@ -56,6 +56,18 @@ describe('the dashboard in an app of yours', () => {
       expect([report.status, exported.status]).toEqual([401, 401])
     },
   )
+
+  it('hands what goes wrong in your viewer to your app, and blames no database for it', async () => {
+    const usage = createUsageLogger({ enabled: false, databaseUrl: database.connectionString, logger })
+    onTestFinished(() => usage.close())
+    const viewer = async () => Promise.reject(new Error('no session store'))
+    const answerError: ErrorRequestHandler = ({ message }, _request, response, _next) =>
+      void response.status(500).json({ message })
+    const url = await serve(express().use(usageDashboard(usage, { viewer })).use(answerError))
+
+    for (const path of ['/api/trpc/totals', '/api/export.csv'])
+      expect(await (await fetch(`${url}${path}`)).json()).toEqual({ message: 'no session store' })
+  })
 
   it('has a page whose relative addresses lie below its own', async () => {
     const usage = createUsageLogger({ enabled: true, databaseUrl: database.connectionString, logger })
