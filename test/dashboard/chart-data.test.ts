@@ -35,6 +35,21 @@ describe('stackByGroup', () => {
 
     expect(stackByGroup(points, days, options).layers).toEqual([])
   })
+
+  it('adds up all there is, what has no layer too, and knows no sum of nothing but unknown figures', () => {
+    const points = [
+      { period: '2026-03-01', group: 'model', figure: 5 },
+      { period: '2026-03-01', group: 'refund', figure: -2 },
+      { period: '2026-03-01', group: 'unpriced', figure: null },
+      { period: '2026-03-02', group: 'unpriced', figure: null },
+    ]
+    const sumsOf = (of: typeof points) =>
+      stackByGroup(of, days, { ...options, figureOf: ({ figure }: { figure: number | null }) => figure })
+
+    expect(sumsOf(points)).toMatchObject({ totals: [3, null, 0], total: 3 })
+    expect(sumsOf(points.slice(2))).toMatchObject({ totals: [null, null, 0], total: null })
+    expect(sumsOf([])).toMatchObject({ totals: [0, 0, 0], total: 0 })
+  })
 })
 
 describe('stackFigures', () => {
@@ -44,6 +59,18 @@ describe('stackFigures', () => {
     const { layers } = stackFigures(points, days, { Input: ({ input }) => input, Output: ({ output }) => output })
 
     expect(layers).toEqual([{ name: 'Input', values: [0, 3, 0] }])
+  })
+
+  it('knows no sum of a period without a known figure', () => {
+    const points = [
+      { period: '2026-03-01', input: 3, output: null },
+      { period: '2026-03-02', input: null, output: null },
+    ]
+
+    expect(stackFigures(points, days, { Input: ({ input }) => input, Output: ({ output }) => output })).toMatchObject({
+      totals: [3, null, 0],
+      total: 3,
+    })
   })
 })
 
