@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { RecordIdentity } from '../postgres/stage-records.js'
 import { draftRecord } from '../usage/draft-record.js'
 import { eventIdOfKey } from '../usage/event-id.js'
@@ -14,6 +15,8 @@ const longestText = 256
 const earliest = Date.UTC(2000, 0, 1)
 const latest = Date.UTC(2200, 0, 1)
 const isoTime = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?(Z|[+-]\d\d(?::?\d\d)?)?)?$/i
+// Of a 30th of February JavaScript makes a 2nd of March.
+const isoDay = z.iso.date()
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 /**
@@ -87,8 +90,10 @@ class FieldCheck {
     if (value === undefined) return undefined
     const [, day, time = '00:00', zone = 'Z'] = isoTime.exec(String(value).trim()) ?? []
     const offset = zone.length === 3 ? `${zone}:00` : zone.toUpperCase()
-    const at = /^\d{12,13}$/.test(String(value)) ? Number(value) : Date.parse(`${day}T${time}${offset}`)
-    if (at >= earliest && at < latest) return Math.floor(at)
+    const isMilliseconds = /^\d{12,13}$/.test(String(value))
+    const at = isMilliseconds ? Number(value) : Date.parse(`${day}T${time}${offset}`)
+    const isReal = isMilliseconds || isoDay.safeParse(day).success
+    if (isReal && at >= earliest && at < latest) return Math.floor(at)
     return this.#refuse('timestamp', 'a time such as 2026-01-31T12:00:00Z, or milliseconds since 1970, from 2000 on')
   }
 

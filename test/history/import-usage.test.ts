@@ -134,6 +134,8 @@ describe('a line that cannot be stored as it stands is rejected', () => {
   test.each([
     [{ timestamp: undefined }, 'timestamp is missing'],
     [{ timestamp: 'yesterday' }, 'timestamp is "yesterday" and not a time such as'],
+    [{ timestamp: '2025-02-30T12:00:00Z' }, 'timestamp is "2025-02-30T12:00:00Z" and not a time such as'],
+    [{ timestamp: '2025-06-31 12:00:00+0200' }, 'timestamp is "2025-06-31 12:00:00+0200" and not a time such as'],
     [
       { timestamp: 1_700_000_000 },
       'timestamp is 1700000000 and not a time such as 2026-01-31T12:00:00Z, or milliseconds',
