@@ -122,7 +122,7 @@ function describe({ mode, method, rows, tokens, users, ...result }: BackfillResu
       : []),
     ...(logged > 0 ? [line('logged', String(logged))] : []),
     ...(refused > 0 ? [line('refused', `${refused} by the log: their user was erased or their day pruned`)] : []),
-    ...(withoutTime > 0 ? [line('not logged', `${withoutTime} without a time`)] : []),
+    ...(withoutTime > 0 ? [line('not logged', `${withoutTime} without a time from 2000 on`)] : []),
     line('mode', `${method}${would}`),
   ].join('\n')
 }

@@ -8,7 +8,7 @@ export type EstimatedRow = {
   readonly id: string
   readonly user: string | null
   readonly model: string | null
-  /** Milliseconds since 1970; undefined where no time was asked for. */
+  /** Milliseconds since 1970; null where it is none of 2000 to 2199, and undefined where no time was asked for. */
   readonly time?: number | null
   readonly promptLength: number
   /** One for each response that is not empty. */
@@ -83,13 +83,18 @@ function selectRows(query: RowQuery): string {
     `${model ? `nullif(prompts.${model.sql}::text, '')` : 'null'} as model`,
     `char_length(${text}) as "promptLength"`,
     `coalesce(responses.lengths, '{}') as "responseLengths"`,
-    ...(query.withTime ? [`(extract(epoch from prompts.${time.sql}::timestamptz) * 1000)::float8 as time`] : []),
+    ...(query.withTime ? [`${millisecondsOf(`prompts.${time.sql}::timestamptz`)} as time`] : []),
     ...(query.method === 'tokenizer'
       ? [`${text} as "promptText"`, `coalesce(responses.texts, '{}') as "responseTexts"`]
       : []),
   ]
   return `select ${columns.join(', ')} ${fromRows(query)}
     order by prompts.${time.sql} desc nulls last, prompts.${id.sql} desc`
+}
+
+// A time that no row of the log may have (1970, where nothing was filled in) would become that of now.
+function millisecondsOf(time: string): string {
+  return `case when ${time} >= '2000-01-01' and ${time} < '2200-01-01' then (extract(epoch from ${time}) * 1000)::float8 end`
 }
 
 function fromRows({ found, method }: RowQuery): string {

@@ -50,7 +50,7 @@ export type BackfillResult = {
   readonly logged: number
   /** Rows that the log refused, or would, because their user was erased or their day pruned. */
   readonly refused: number
-  /** Rows that the log did not get for having no time. */
+  /** Rows that the log did not get for having no time, or none from 2000 on. */
   readonly withoutTime: number
 }
 

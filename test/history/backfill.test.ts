@@ -282,6 +282,17 @@ describe('a backfill into the log', () => {
     expect(await verify(database.pool)).toMatchObject({ rows: 3, differences: 0 })
   })
 
+  test('adds no row at a time that was never filled in, and says so', async () => {
+    await database.query(
+      `insert into prompts (prompt, timestamp) values ('epoch', 'epoch'), ('never', '-infinity'), ('ever', 'infinity')`,
+    )
+
+    const result = await backfill(database.pool, { table: 'prompts', intoLog: true })
+
+    expect(await logged()).toEqual([])
+    expect(result).toMatchObject({ rows: 3, logged: 0, withoutTime: 3 })
+  })
+
   test('alone leaves the table as it is, and adds each row once', async () => {
     await insertPrompts()
     const options: BackfillOptions = { table: 'prompts', responseTable: 'responses', intoLog: true }
