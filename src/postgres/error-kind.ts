@@ -52,6 +52,7 @@ const meanings: Readonly<Record<string, string>> = {
   ENOTFOUND: 'its host name is not known',
   EPIPE: broken,
   ETIMEDOUT: silent,
+  'pool ended': 'its pool was ended; await usage.close() before pool.end()',
   'no TLS': 'it offers no encryption and the settings ask for it; see sslmode',
   SASL: 'it asks for a password and none is set',
   timeout: silent,
@@ -98,7 +99,7 @@ function meaningOf(reason: string, kind: ExportErrorKind): string {
 }
 
 function kindOf(reason: string): ExportErrorKind {
-  if (reason === 'SASL' || reason === 'no TLS' || certificateCode.test(reason)) return 'configuration'
+  if (['SASL', 'no TLS', 'pool ended'].includes(reason) || certificateCode.test(reason)) return 'configuration'
   if (!sqlState.test(reason)) return 'passing'
   const stateClass = reason.slice(0, 2)
   if (configurationStates.has(reason) || configurationClasses.has(stateClass)) return 'configuration'
@@ -109,6 +110,7 @@ function kindOf(reason: string): ExportErrorKind {
 function reasonOf(message: string): string {
   if (/timeout/i.test(message)) return 'timeout'
   if (/not support SSL/.test(message)) return 'no TLS'
+  if (/after calling end on the pool/.test(message)) return 'pool ended'
   if (/^SASL/.test(message)) return 'SASL'
   return /connection/i.test(message) ? 'connection lost' : 'unknown'
 }

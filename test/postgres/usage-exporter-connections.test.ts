@@ -157,6 +157,18 @@ describe('what an error means', () => {
     expect(refused).toMatchObject({ kind: 'configuration', reason: 'no TLS' })
   })
 
+  it('is a setting, and says what to do, where the application has ended its pool', async () => {
+    const pool = createPool()
+    const exporter = new PostgresUsageExporter(pool, 'borrowed')
+    await pool.end()
+
+    const refused = await exporter.export([recordOf()]).catch((error) => error)
+    await exporter.close()
+
+    expect(refused).toMatchObject({ kind: 'configuration', reason: 'pool ended' })
+    expect(refused.message).toContain('await usage.close() before pool.end()')
+  })
+
   it('is passing, and told without its own words, for whatever is thrown', () => {
     for (const thrown of [undefined, null, 'secret', 7, new Error('secret'), new EventEmitter(), { code: 7 }]) {
       const error = toExportError(thrown)
