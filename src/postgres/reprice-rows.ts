@@ -93,6 +93,7 @@ const selectRows = `
     cache_write_tokens::float8 as "cacheWriteTokens",
     reasoning_tokens::float8 as "reasoningTokens",
     coalesce(usage_source, 'entry') as "usageSource",
+    coalesce(status, 'ok') as status,
     raw_usage::text as "rawUsage",
     ${picoUsd('cost_estimate')} as total,
     ${picoUsd('input_cost')} as input,

@@ -39,16 +39,21 @@ export function countBillable(call: PricedCall, raw: RawUsage, requests = 1): Bi
   if (totals === null || hasUnpricedPart(raw)) return null
   const input = splitInput(totals, raw)
   const output = splitOutput(totals, raw, isImage)
-  if (input === null || output === null) return null
-  const areImagesCounted = !isImage || totals.input + totals.output > 0
+  const images = isImage && totals.input + totals.output === 0 ? imagesOf(call, raw) : 0
+  if (input === null || output === null || images === null) return null
   return {
     inputTokens: totals.input,
     tokens: tokensOf(input, output),
-    images: areImagesCounted ? 0 : (findCount(raw, 'images') ?? 1),
+    images,
     webSearches: webSearchesOf(raw),
     audioSeconds,
     requests,
   }
+}
+
+// Of a request that failed or was given up nobody knows whether an image was made.
+function imagesOf({ status }: PricedCall, raw: RawUsage): number | null {
+  return findCount(raw, 'images') ?? (status === 'ok' ? 1 : null)
 }
 
 // Field by field: to spread two objects into one takes ten times as long.

@@ -51,6 +51,7 @@ export function calculateCost(usage: TokenUsage, model: ModelName, at: Date | nu
     cacheWriteTokens: usage.cacheWriteTokens,
     reasoningTokens: usage.reasoningTokens,
     usageSource: raw?.images !== undefined ? 'fixed' : isKnown ? 'provider' : 'unknown',
+    status: 'ok',
     rawUsage: toJsonText(raw),
   })
   return cost && formatCost(cost)

@@ -13,6 +13,7 @@ export type PricedCall = Pick<
   | 'cacheWriteTokens'
   | 'reasoningTokens'
   | 'usageSource'
+  | 'status'
   | 'rawUsage'
 >
 

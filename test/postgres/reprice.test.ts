@@ -158,7 +158,7 @@ async function expectedCosts(before: Awaited<ReturnType<typeof readCosts>>, pric
       extract(epoch from timestamp)::float8 * 1000 as timestamp, provider, model_name as "modelName", 'chat' as "requestType",
       input_tokens as "inputTokens", output_tokens as "outputTokens", cache_read_tokens as "cacheReadTokens",
       null as "cacheWriteTokens", null as "reasoningTokens", coalesce(usage_source, 'entry') as "usageSource",
-      raw_usage::text as "rawUsage"
+      'ok' as status, raw_usage::text as "rawUsage"
     from token_usage_logs order by id`)
   const text = (pico: bigint | null | undefined) => {
     const digits = pico?.toString().padStart(13, '0')
@@ -218,6 +218,25 @@ test('only the rows of the range and of the model are touched', async () => {
     '0.000011000000',
     null,
     null,
+    null,
+  ])
+})
+
+test('an image request that failed loses the price of an image that it was given', async () => {
+  await database.query(
+    `insert into token_usage_logs
+      (timestamp, user_email, model_name, input_tokens, output_tokens, request_type, provider, usage_source, status, cost_source, cost_estimate)
+    select '2026-01-02Z', 'u', 'm', 1, 1, 'image', 'a', 'fixed', status, 'override', 0.04
+    from unnest(array[null, 'ok', 'error']) as status`,
+  )
+  const usd = { per_image: '0.04' }
+  const pricer = new Pricer([createOwnPrices([{ ...priceOf({ from: 1, usd: '' }), modelPattern: '*', usd }])])
+
+  await reprice(database.pool, range, { pricer, mode: 'change' })
+
+  expect((await readCosts()).map(({ cost_estimate }) => cost_estimate)).toEqual([
+    '0.040000000000',
+    '0.040000000000',
     null,
   ])
 })

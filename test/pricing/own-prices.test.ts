@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { PricedCall } from '../../src/pricing/call-cost.js'
 import { createOwnPrices } from '../../src/pricing/own-prices.js'
 import type { PricedModel } from '../../src/pricing/price-source.js'
 import { Pricer } from '../../src/pricing/pricer.js'
@@ -109,6 +110,18 @@ describe('a call at prices of your own', () => {
     expect(costOf({ inputTokens: 1_000_000, cacheWriteTokens: 1_000_000, raw }, [usd])).toBe(cost)
   })
 
+  it.each<[PricedCall['status'], RawUsage | undefined, string | null]>([
+    ['ok', undefined, '0.04'],
+    ['ok', { images: 2 }, '0.08'],
+    ['error', undefined, null],
+    ['aborted', undefined, null],
+    ['aborted', { images: 1 }, '0.04'],
+  ])('for an image that ended as %s, with %j told, costs by the images that were made', (status, raw, cost) => {
+    const image = { requestType: 'image', usageSource: 'fixed', inputTokens: 1, outputTokens: 1 } as const
+
+    expect(costOf({ ...image, status, raw }, [{ per_image: '0.04' }])).toBe(cost)
+  })
+
   it('that made others by itself is charged its fee once, that of its own model', () => {
     const iterations = [
       { type: 'advisor_message', model: 'adviser', input_tokens: 1_000_000, output_tokens: 0 },
@@ -124,10 +137,7 @@ describe('a call at prices of your own', () => {
 })
 
 /** What a call costs at the prices of its own model, and of one that it asks. */
-function costOf(
-  fields: { inputTokens: number; cacheWriteTokens?: number; raw: RawUsage },
-  [own, adviser]: readonly TokenPrice['usd'][],
-): string | null {
+function costOf(fields: Parameters<typeof pricedCall>[0], [own, adviser]: readonly TokenPrice['usd'][]): string | null {
   const prices = [
     { ...base, modelPattern: 'own', usd: own ?? {} },
     { ...base, modelPattern: 'adviser', usd: adviser ?? {} },

@@ -18,6 +18,7 @@ export function pricedCall({
     cacheWriteTokens: null,
     reasoningTokens: null,
     usageSource: 'provider',
+    status: 'ok',
     ...fields,
     rawUsage: raw === undefined ? null : JSON.stringify(raw),
   }
