@@ -12,6 +12,8 @@ export type BacklogParts = {
   readonly diagnostics: DiagnosticLogger
   /** What damaged segments that are kept for people may take. */
   readonly maxBadBytes: number
+  /** So many bytes of ended processes are not on disk any more. */
+  readonly onRemoved: (bytes: number) => void
   /** So many records that were on disk only cannot be read any more. */
   readonly onLost: (reason: 'spool_gone' | 'spool_damaged', count: number) => void
 }
@@ -19,6 +21,7 @@ export type BacklogParts = {
 type Spilled = { readonly segment: Segment; records: number }
 type Found = {
   readonly records: UsageRecord[]
+  readonly bytes: number
   readonly damaged: number
   readonly isGone: boolean
   /** More is wrong with it than an end that was torn off. */
@@ -154,9 +157,14 @@ export class Backlog implements RecordSource {
     const path = this.#claim(this.#orphans.shift() ?? '')
     const found = path === undefined ? undefined : this.#read(path)
     if (path === undefined || found === undefined) return
-    const { records, damaged, isBad } = found
+    const { records, damaged, isBad, bytes } = found
     this.#takenOver += records.length
-    this.#loaded = { path, records, damaged, isBad, remove: () => removeFile(path) }
+    const remove = () => {
+      removeFile(path)
+      // One that was set aside still takes its room.
+      if (!isBad) this.#parts.onRemoved(bytes)
+    }
+    this.#loaded = { path, records, damaged, isBad, remove }
   }
 
   #claim(name: string): string | undefined {
@@ -175,7 +183,8 @@ export class Backlog implements RecordSource {
       const frames = readSegment(path)
       const records = (frames?.payloads ?? []).map(restoreRecord).filter((record) => record !== undefined)
       const damaged = (frames?.damaged ?? 0) + (frames?.payloads.length ?? 0) - records.length
-      return { records, damaged, isGone: frames === undefined, isBad: damaged > (frames?.isTorn ? 1 : 0) }
+      const isBad = damaged > (frames?.isTorn ? 1 : 0)
+      return { records, bytes: frames?.bytes ?? 0, damaged, isGone: frames === undefined, isBad }
     } catch (error) {
       this.#report(error)
       this.#parts.directory.release(path)

@@ -126,12 +126,12 @@ export class Segment {
 }
 
 /**
- * The frames of a segment; undefined where the file is not there any more. Throws where it cannot be read, and where it
+ * The frames of a segment, and its size; undefined where the file is not there any more. Throws where it cannot be read, and where it
  * was not written by this version.
  */
-export function readSegment(path: string): FramesRead | undefined {
+export function readSegment(path: string): (FramesRead & { readonly bytes: number }) | undefined {
   const bytes = readBytes(path)
-  return bytes && readFrames(bytes.subarray(headerBytes))
+  return bytes && { ...readFrames(bytes.subarray(headerBytes)), bytes: bytes.length }
 }
 
 /** All that is in a segment, none where the file is not there any more. Throws as `readSegment` does. */

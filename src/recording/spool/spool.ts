@@ -92,6 +92,7 @@ export class Spool {
       writer: this.#createWriter(),
       maxBadBytes: this.#maxBytes * badShare,
       diagnostics,
+      onRemoved: (bytes) => (this.#bytes -= bytes),
       onLost,
     })
     this.#timer = setInterval(() => this.#tick(), tickMs).unref()

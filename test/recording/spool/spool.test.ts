@@ -364,6 +364,24 @@ describe('what a process that ended left behind', () => {
     expect(exporter.names).toEqual(numbered(30))
   })
 
+  it('makes room on disk at once when it is written', async () => {
+    const { spool } = createTemporaryDirectory()
+    const first = startProcessor({ directory: spool, maxMb: 1, batchSize: 100_000 })
+    first.exporter.onExport = fail
+    first.log(...numbered(5000))
+    await endOfTurn()
+    await first.processor.close(0)
+
+    const { log, processor, exporter } = startProcessor({ directory: spool, maxMb: 1 })
+    while (segmentsIn(spool).length > 0) await processor.flush()
+    exporter.onExport = fail
+    log('new')
+    await endOfTurn()
+
+    expect(processor.stats().recovered).toBeGreaterThan(2000)
+    expect(readSpool(spool).names).toEqual(['new'])
+  })
+
   it('counts what is damaged in it, once, and recovers all the rest', async () => {
     const { spool } = createTemporaryDirectory()
     const first = startProcessor({ directory: spool })
