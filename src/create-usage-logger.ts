@@ -1,6 +1,7 @@
 import pino from 'pino'
 import { createCapturingFetch } from './capture/capturing-fetch.js'
 import { createLanguageModelMiddleware, type LanguageModelMiddleware } from './capture/language-model-middleware.js'
+import { overBaseFetch } from './capture/over-base-fetch.js'
 import { trackClient } from './capture/track-client.js'
 import { type Config, type ConfigOptions, readConfig } from './config.js'
 import { createUsageReports, type UsageReports } from './create-usage-reports.js'
@@ -150,7 +151,7 @@ function createEnabledLogger(
     trpc: (identity = {}) => createTrpcMiddleware(contexts, identity, report),
     run: (identity, fn) => contexts.run(contexts.create(createIdentityResolver(identity, undefined, report)), fn),
     track: (client) => trackClient(client, usageLog),
-    fetch: createCapturingFetch(usageLog, baseFetch(options)),
+    fetch: overBaseFetch(options.fetch, (inner) => createCapturingFetch(usageLog, inner)),
     aiSdk: () => createLanguageModelMiddleware(usageLog),
     log: (entry) => usageLog.log(entry),
     trackUsage: (entry) => usageLog.log(entry),
@@ -182,7 +183,7 @@ function createDisabledLogger(options: UsageLoggerOptions): LoggerWithoutReports
         next(),
     run: (_identity, fn) => fn(),
     track: (client) => client,
-    fetch: baseFetch(options),
+    fetch: overBaseFetch(options.fetch, (inner) => inner),
     aiSdk: () => ({
       specificationVersion: 'v3',
       wrapGenerate: async ({ doGenerate }) => doGenerate(),
@@ -244,8 +245,4 @@ function createRefusingExporter(reason: ExportError): UsageExporter {
 
 function createDefaultLogger(): DiagnosticLogger {
   return pino({ name: 'tokenledger' }, pino.destination({ fd: 2, sync: true }))
-}
-
-function baseFetch(options: UsageLoggerOptions): typeof fetch {
-  return options.fetch ?? ((input, init) => globalThis.fetch(input, init))
 }

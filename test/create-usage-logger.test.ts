@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import pg from 'pg'
@@ -53,6 +56,27 @@ describe('a usage logger', () => {
     expect(problems[0]?.message).toMatch(
       /^tokenledger: TOKEN_LOG_BATCH_SIZE is "ten", .* the default 10 is used instead$/,
     )
+  })
+
+  it.each([true, false])('may become the global fetch, while enabled is %s', async (enabled) => {
+    const server = createServer((_request, response) => response.end('{}')).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const before = globalThis.fetch
+    onTestFinished(() => {
+      globalThis.fetch = before
+      server.close()
+    })
+    const usage = createLogger({ enabled })
+
+    globalThis.fetch = usage.fetch
+    const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
+      method: 'POST',
+      body: '{"model":"m"}',
+    })
+
+    expect(await response.text()).toBe('{}')
+    expect(usage.stats().accepted).toBe(enabled ? 1 : 0)
   })
 
   it('returns from the call that fills a batch although the database holds every write up', async () => {
