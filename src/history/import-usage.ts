@@ -62,12 +62,12 @@ async function stageLines(
   let batch: Imported[] = []
   let read = 0
   let rejected = 0
-  for await (const { line, text, fields, reason } of source) {
+  for await (const line of source) {
     read += 1
-    const imported = fields ? toImportedRecord(fields) : (reason ?? 'it has no fields')
+    const imported = readLine(line)
     if (typeof imported === 'string') {
       rejected += 1
-      await onReject?.({ line, reason: imported, text })
+      await onReject?.({ line: line.line, reason: imported, text: line.text })
     } else {
       batch.push(imported)
     }
@@ -79,6 +79,12 @@ async function stageLines(
   }
   await stageBatch(client, batch)
   return { read, rejected }
+}
+
+function readLine({ text, fields, reason }: ImportLine): Imported | string {
+  if (fields === undefined) return reason ?? 'it has no fields'
+  // What decoding puts in the place of a letter of another encoding: two users could become one.
+  return text.includes('\ufffd') ? 'it is not in UTF-8' : toImportedRecord(fields)
 }
 
 async function stageBatch(client: pg.PoolClient, batch: readonly Imported[]): Promise<void> {

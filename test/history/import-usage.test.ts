@@ -163,6 +163,24 @@ describe('a line that cannot be stored as it stands is rejected', () => {
     expect(rejects[0]?.line).toBe(1)
   })
 
+  test('that is in another encoding than UTF-8, of a CSV and of NDJSON, while those that are not touched by it are taken', async () => {
+    const latin1 = (text: string) => Readable.from([Buffer.from(text, 'latin1')])
+    const lines = [
+      { ...call, userEmail: 'Müller' },
+      { ...call, userEmail: 'Muller' },
+    ]
+    const header = 'timestamp,user_email,model_name,input_tokens,output_tokens'
+
+    const first = await run(readNdjson(latin1(lines.map((line) => JSON.stringify(line)).join('\n'))))
+    const second = await run(readCsv(latin1(`${header}\n2025-03-05,Müller,m,1,2\n2025-03-05,Muller,m,1,2\n`)))
+
+    for (const { imported, rejects } of [first, second]) {
+      expect(imported).toBe(1)
+      expect(rejects.map(({ reason }) => reason)).toEqual(['it is not in UTF-8'])
+    }
+    expect(await database.query('select distinct user_email from token_usage_logs')).toEqual([{ user_email: 'Muller' }])
+  })
+
   test('all of its reasons at once, with its text, while the others are imported', async () => {
     const text = `\ufeff${JSON.stringify(call)}\r\n\n{"modelName":\n[1]\n{"modelName":"m","inputTokens":"x"}\n"${'y'.repeat(1_100_000)}"\n${JSON.stringify(call)}`
 
