@@ -19,6 +19,7 @@ export type RejectedLine = { readonly line: number; readonly reason: string }
 const mostBytes = 1024 * 1024
 const linesOfATurn = 100
 const mostReasons = 1000
+const noRoom = 'there is no room for it now; send it again later'
 const notAnObject = 'it is no JSON object'
 const earliest = Date.UTC(2000, 0, 1)
 const latest = Date.UTC(2200, 0, 1)
@@ -127,6 +128,8 @@ class Intake {
   readonly #usage: IngestParts['usage']
   readonly #key: string | undefined
   #line = 0
+  /** The lines after one that found no room are not tried: each try would count as a loss, and all of them are sent again. */
+  #isFull = false
 
   constructor(usage: IngestParts['usage'], key: string | undefined) {
     this.#usage = usage
@@ -149,8 +152,9 @@ class Intake {
     if (!entry.success) return describe(entry.error)
     const idempotencyKey = entry.data.idempotencyKey ?? (this.#key && `${this.#key}/${this.#line}`)
     const { dropped } = this.#usage.stats()
-    this.#usage.log({ ...entry.data, idempotencyKey })
-    return this.#usage.stats().dropped > dropped ? 'there is no room for it now; send it again later' : undefined
+    if (!this.#isFull) this.#usage.log({ ...entry.data, idempotencyKey })
+    this.#isFull ||= this.#usage.stats().dropped > dropped
+    return this.#isFull ? noRoom : undefined
   }
 }
 

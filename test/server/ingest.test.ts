@@ -145,13 +145,19 @@ describe('POST /usage', () => {
   })
 
   it('says so when a record finds no room, instead of taking it', async () => {
-    const { send } = await start({ exporter: undefined, databaseUrl: 'postgres://127.0.0.1:1/none', maxMemoryMb: 1 })
+    const { send, usage } = await start({
+      exporter: undefined,
+      databaseUrl: 'postgres://127.0.0.1:1/none',
+      maxMemoryMb: 1,
+    })
     const many = lines(...Array.from({ length: 3000 }, () => ({ ...call, sessionId: 'x'.repeat(200) })))
 
     const { status, body } = await send(many)
 
     expect(status).toBe(207)
     expect(body.rejected[0]).toMatchObject({ reason: 'there is no room for it now; send it again later' })
+    // What is sent again is not lost: it takes one line to find out that there is no room.
+    expect(usage.stats()).toMatchObject({ dropped: 1, accepted: body.accepted + 1 })
   })
 
   it('says that nothing is recorded where the logger is off', async () => {
@@ -173,6 +179,7 @@ async function start(options: UsageLoggerOptions = {}) {
   onTestFinished(() => usage.close({ timeoutMs: 0 }))
   const url = await serve(express().use('/api', createIngest({ usage, tokenDigests: [digestOf(token)] })))
   return {
+    usage,
     records: async () => {
       await usage.flush()
       return exporter.records
