@@ -118,6 +118,8 @@ async function send(response: Response, { format, fileName, pages }: Sending, lo
           'Content-Type': format.contentType,
           'Content-Disposition': `attachment; filename="${fileName}"`,
         })
+        // Who asks for the head alone needs no other page to be read.
+        if (response.req.method === 'HEAD') break
         response.write(format.begin())
       }
       if (!response.write(format.page(calls, isFirst))) await untilWritable(response)

@@ -111,6 +111,13 @@ describe.skipIf(executablePath === undefined)('the page', () => {
 
     expect(download.suggestedFilename()).toBe('usage-7d-model-model-2.json')
     expect(JSON.parse(readFileSync(await download.path(), 'utf8'))).toHaveLength(Number(count))
+
+    await page.context().clearCookies()
+    const failing = page.waitForEvent('download')
+    await page.getByRole('link', { name: 'CSV' }).click()
+
+    expect(await (await failing).failure()).not.toBeNull()
+    expect(await page.title()).toBe('Usage - tokenledger')
   })
 
   it('is worked by keys alone: the chart, the order of a table, a call', async () => {

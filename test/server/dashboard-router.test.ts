@@ -1,6 +1,6 @@
 import { createTRPCClient, httpBatchLink, httpLink } from '@trpc/client'
 import express from 'express'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createUsageReports, type UsageReports } from '../../src/create-usage-reports.js'
 import { createDashboardRouter } from '../../src/server/dashboard-router.js'
 import type { UsageRouter } from '../../src/server/router.js'
@@ -94,6 +94,17 @@ describe('the export', () => {
     const response = await fetch(`${url}/api/export.csv${search}`)
 
     expect([response.status, Object.keys((await response.json()) as object)]).toEqual([status, ['error']])
+  })
+
+  it('reads one page for a request of the head alone', async () => {
+    const url = await start({ role: 'admin' })
+    const read = vi.spyOn(reports, 'getUsageHistory')
+
+    const { status, headers } = await fetch(`${url}/api/export.csv?since=7d`, { method: 'HEAD' })
+
+    expect([status, headers.get('content-type')]).toEqual([200, 'text/csv; charset=utf-8'])
+    expect(read).toHaveBeenCalledTimes(1)
+    read.mockRestore()
   })
 
   it('ends with an empty list where there is nothing', async () => {
