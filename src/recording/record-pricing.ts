@@ -23,6 +23,7 @@ export class RecordPricing {
   readonly #mayLog = createLineLimiter()
   #pricer = new Pricer([priceList])
   #nextReadAt = 0
+  #hasRead = false
 
   constructor(diagnostics: DiagnosticLogger, readOwnPrices?: () => Promise<PriceSource>) {
     this.#diagnostics = diagnostics
@@ -37,6 +38,7 @@ export class RecordPricing {
     if (this.#readOwnPrices === undefined || performance.now() < this.#nextReadAt) return
     try {
       this.#pricer = new Pricer([await this.#readOwnPrices(), priceList])
+      this.#hasRead = true
     } catch (error) {
       if (!(error instanceof ExportError) || !isAboutTable(error)) throw error
       this.#report(error)
@@ -57,7 +59,8 @@ export class RecordPricing {
 
   #report({ reason, message }: ExportError): void {
     if (!this.#mayLog('prices')) return
-    const line = `the prices in token_prices cannot be read: ${message}. Rows are priced without those of the last minute`
+    const by = this.#hasRead ? 'those that were read last' : 'the list alone'
+    const line = `the prices in token_prices cannot be read: ${message}. Rows are priced by ${by} until they can; tokenledger reprice corrects them`
     this.#diagnostics.warn({ reason }, line)
   }
 }

@@ -95,7 +95,7 @@ describe('the rows of a logger', () => {
     expect(await database.query(selectCosts)).toMatchObject([{ source: 'list' }, { source: 'list' }])
     expect(lines).toHaveLength(1)
     expect(lines[0]).toMatch(
-      /^tokenledger: the prices in token_prices cannot be read: a usage table is missing; run tokenledger migrate/,
+      /^tokenledger: the prices in token_prices cannot be read: a usage table is missing; run tokenledger migrate.*by the list alone/,
     )
   })
 
@@ -143,7 +143,7 @@ describe('the prices of records', () => {
 
     expect([before, reads]).toEqual([1, 2])
     expect(prices.costOf(draft)).toBe(3000n)
-    expect(lines).toHaveLength(1)
+    expect(lines).toEqual([expect.stringContaining('by those that were read last until they can')])
   })
 
   it('fail the write where the store is away, which says so itself', async () => {
