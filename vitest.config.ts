@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
-import { BaseSequencer, type TestSpecification } from 'vitest/node'
+import { BaseSequencer, type Reporter, type TestSpecification } from 'vitest/node'
 
 // What takes a minute is not to be alone at the end.
 const longFiles = /test\/(faults|dashboard|demo|capture)\//
@@ -13,8 +13,18 @@ class LongFilesFirst extends BaseSequencer {
   }
 }
 
+// The default reporter counts what is skipped, and does not say why.
+const skipReasons: Reporter = {
+  onTestCaseResult(test) {
+    const { state, ...result } = test.result()
+    if (state === 'skipped' && 'note' in result && result.note)
+      console.log(`skipped: ${test.fullName} (${result.note})`)
+  },
+}
+
 export default defineConfig({
   test: {
+    reporters: ['default', skipReasons],
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/support/global-setup.ts',
     pool: 'forks',
