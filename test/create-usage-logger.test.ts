@@ -58,7 +58,17 @@ describe('a usage logger', () => {
     )
   })
 
-  it.each([true, false])('may become the global fetch, while enabled is %s', async (enabled) => {
+  const itself = (usageFetch: typeof fetch) => usageFetch
+  const around =
+    (usageFetch: typeof fetch): typeof fetch =>
+    (input, init) =>
+      usageFetch(input, init)
+  it.each([
+    [true, 'itself', itself],
+    [true, 'with a function around it', around],
+    [false, 'itself', itself],
+    [false, 'with a function around it', around],
+  ])('may become the global fetch: enabled is %s, %s', async (enabled, _how, place) => {
     const server = createServer((_request, response) => response.end('{}')).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
@@ -69,7 +79,7 @@ describe('a usage logger', () => {
     })
     const usage = createLogger({ enabled })
 
-    globalThis.fetch = usage.fetch
+    globalThis.fetch = place(usage.fetch)
     const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
       method: 'POST',
       body: '{"model":"m"}',
