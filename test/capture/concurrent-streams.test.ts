@@ -40,7 +40,8 @@ it('leaves one row for each of 2,000 streams, with its own user, however they en
     expect(statuses).not.toContain('error')
   }
   expect(second.listeners).toEqual(first.listeners)
-  expect((second.heapBytes - first.heapBytes) / megabyte).toBeLessThan(4)
+  // Connections that are kept open hold something for some seconds more.
+  await expect.poll(() => (heapAfterCollection() - first.heapBytes) / megabyte, { timeout: 15_000 }).toBeLessThan(4)
 }, 60_000)
 
 it('adds nothing to a signal that a thousand calls share', async () => {
