@@ -8,7 +8,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { createUsageLogger, type UsageLoggerOptions } from '../src/index.js'
 import { bundleScript } from './support/bundle-script.js'
-import { createTestDatabase, type TestDatabase } from './support/test-database.js'
+import { createTestDatabase, type TestDatabase, untilBlocked } from './support/test-database.js'
 
 let database: TestDatabase
 const lines: { level: string; message: string }[] = []
@@ -95,7 +95,7 @@ describe('a usage logger', () => {
     await blocker.query('begin; lock table token_usage_logs in access exclusive mode')
 
     const returned = Array.from({ length: 30 }, () => usage.log(entry))
-    await until(async () => (await database.query('select 1 from pg_locks where not granted')).length > 0)
+    await untilBlocked(database)
     for (let call = 0; call < 30; call++) returned.push(usage.log(entry))
     const whileHeld = usage.stats()
     await blocker.query('rollback')

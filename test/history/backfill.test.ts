@@ -5,7 +5,7 @@ import { eraseUser } from '../../src/history/erase-user.js'
 import { prune } from '../../src/history/prune.js'
 import { tokensByCharacters } from '../../src/history/tokens-by-characters.js'
 import { verify } from '../../src/postgres/verify.js'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { createTestDatabase, type TestDatabase, untilBlocked } from '../support/test-database.js'
 
 let database: TestDatabase
 
@@ -172,7 +172,7 @@ describe('a backfill', () => {
     await writer.query('update prompts set tokens_used = 5 where id = 1')
 
     const running = backfill(database.pool, { ...withResponses, quotaTable: 'quotas' })
-    await waitForLock()
+    await untilBlocked(database)
     await writer.query('commit')
     writer.release()
 
@@ -352,12 +352,3 @@ describe('what cannot be filled is named', () => {
     await expect(backfill(database.pool, { ...prompts, ...options })).rejects.toThrow(message)
   })
 })
-
-async function waitForLock(): Promise<void> {
-  for (;;) {
-    const [row] = await database.query(
-      `select count(*)::int as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-    )
-    if (row?.waiting > 0) return
-  }
-}

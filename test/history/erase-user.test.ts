@@ -29,7 +29,7 @@ import { spoolRecord } from '../../src/recording/spool/spooled-record.js'
 import { draftRecord } from '../../src/usage/draft-record.js'
 import { toUsageRecord } from '../../src/usage/to-usage-record.js'
 import type { UsageRecord } from '../../src/usage/usage-record.js'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { createTestDatabase, type TestDatabase, untilBlocked } from '../support/test-database.js'
 import { textOfDatabase } from './text-of-database.js'
 
 const ann = 'ann@example.com'
@@ -123,9 +123,9 @@ test('E1: a write that had begun before is waited for and erased, one that begin
   const late = [`insert into token_usage_logs ${columns} values (now(), $1, 'late', 1, 1, 'chat')`, [ann]] as const
 
   const erasing = eraseUser(database.pool, ann)
-  await waitForLocks(1)
+  await untilBlocked(database)
   const writing = zombie.query(late[0], [...late[1]])
-  await waitForLocks(2)
+  await untilBlocked(database, { sessions: 2 })
   await before.query('commit')
   await writing
   await zombie.query('commit')
@@ -146,9 +146,9 @@ test.each(['repeatable read', 'serializable'])(
     await before.query('begin; lock table token_usage_logs in row exclusive mode')
 
     const erasing = eraseUser(database.pool, ann)
-    await waitForLocks(1)
+    await untilBlocked(database)
     const writing = new PostgresUsageExporter(pool, 'owned').export([recordOf(ann), recordOf(bob)])
-    await waitForLocks(2)
+    await untilBlocked(database, { sessions: 2 })
     await before.query('commit')
     before.release()
     await Promise.all([erasing, writing])
@@ -406,8 +406,3 @@ test('a program that may only insert goes on doing so, and its late rows of an e
   expect(rows).toEqual([{ user_email: bob }])
   client.release(true)
 })
-
-async function waitForLocks(count: number): Promise<void> {
-  const sql = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
-  while ((await database.query(sql)).length < count) await new Promise((resolve) => setTimeout(resolve, 10))
-}

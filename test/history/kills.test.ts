@@ -45,7 +45,10 @@ async function killAtGate(args: string[]): Promise<void> {
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   const ended = once(child, 'exit')
-  await waitFor(keeper, `select from pg_locks where locktype = 'advisory' and objid = ${gate} and not granted`)
+  await waitFor(
+    keeper,
+    `select from pg_locks where database = (select oid from pg_database where datname = current_database()) and locktype = 'advisory' and objid = ${gate} and not granted`,
+  )
   child.kill('SIGKILL')
   await ended
   await keeper.query(`select pg_advisory_unlock(${gate})`)

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { countPrunable, findPruneBoundary, prune } from '../../src/history/prune.js'
 import { migrate } from '../../src/postgres/migrator.js'
 import { repairDailySums, verify } from '../../src/postgres/verify.js'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { createTestDatabase, type TestDatabase, untilBlocked } from '../support/test-database.js'
 
 let database: TestDatabase
 
@@ -130,7 +130,7 @@ test('a write that had begun before is waited for, and its old rows go as well',
     values (now() - interval '99 days', 'u', 'm', 1, 1, 'chat')`,
   )
   const pruning = prune(database.pool, await findPruneBoundary(database.pool, 30), { keepDaily: true })
-  await waitForLock()
+  await untilBlocked(database)
   await writer.query('commit')
   writer.release()
 
@@ -202,8 +202,3 @@ test('tables that stay locked are named with who locks them, and nothing is chan
   expect(await database.query('select pruned_before from token_usage_settings')).toEqual([{ pruned_before: null }])
   other.release(true)
 }, 30_000)
-
-async function waitForLock(): Promise<void> {
-  const sql = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
-  while ((await database.query(sql)).length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
-}

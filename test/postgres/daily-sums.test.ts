@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { migrate } from '../../src/postgres/migrator.js'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { createTestDatabase, type TestDatabase, untilBlocked } from '../support/test-database.js'
 import { findDailySumsDifferences } from './daily-sums-differences.js'
 
 const writers = 4
@@ -122,7 +122,7 @@ test("a delete that waits for a writer of the same sums keeps that writer's firs
   await early.query(insertCall, ['2026-03-01T11:00:00Z', 'ann', '1'])
 
   const deletion = late.query("delete from token_usage_logs where timestamp = '2026-03-01T10:00:00Z'")
-  await untilWaiting(database, 'delete from token_usage_logs')
+  await untilBlocked(database, { query: 'delete from token_usage_logs' })
   await early.query('commit')
   await deletion
 
@@ -244,13 +244,3 @@ test('the views add the sums up by user, by day and by model', async () => {
     },
   ])
 })
-
-async function untilWaiting({ query }: TestDatabase, start: string): Promise<void> {
-  for (;;) {
-    const waiting = await query(
-      "select from pg_stat_activity where wait_event_type = 'Lock' and starts_with(query, $1)",
-      [start],
-    )
-    if (waiting.length > 0) return
-  }
-}

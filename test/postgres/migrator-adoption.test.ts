@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { MigrationError } from '../../src/errors.js'
 import { migrate } from '../../src/postgres/migrator.js'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { createTestDatabase, type TestDatabase, untilBlocked } from '../support/test-database.js'
 import { findDailySumsDifferences } from './daily-sums-differences.js'
 
 const originalTable = await readFile('sql/simple_token_table.sql', 'utf8')
@@ -81,7 +81,7 @@ test.each([
     values ('2026-03-01T23:30:00Z', 'ann', 'm', 1, 1, 'chat')`)
 
   const migration = migrate(database.connectionString, { timeZone: 'Europe/Berlin' })
-  await untilSomebodyWaits()
+  await untilBlocked(database)
   await writer.query('commit')
   await migration
 
@@ -96,7 +96,7 @@ test('a program that reads and then writes in one transaction is not broken by a
   await writer.query('begin; select count(*) from token_usage_logs')
 
   const migration = migrate(database.connectionString)
-  await untilSomebodyWaits()
+  await untilBlocked(database)
   await writer.query(insertAsBefore, [1])
   await writer.query('commit')
   await migration
@@ -233,12 +233,3 @@ test('a column of any name that the table had besides does not disturb the sums'
 
   expect(await findDailySumsDifferences(database)).toEqual([])
 })
-
-async function untilSomebodyWaits(): Promise<void> {
-  for (;;) {
-    const waiting = await database.query(
-      "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
-    )
-    if (waiting.length > 0) return
-  }
-}

@@ -32,7 +32,10 @@ test.runIf(isInstalled)(
     select
       current_setting('search_path') as path,
       current_setting('lock_timeout') as lock_timeout,
-      (select count(*)::int from pg_locks where locktype = 'advisory') as locks`)
+      (
+        select count(*)::int from pg_locks join pg_database on pg_database.oid = pg_locks.database
+        where locktype = 'advisory' and datname = current_database()
+      ) as locks`)
     await client.end()
     expect(rows).toEqual([{ path: '"$user", public', lock_timeout: '0', locks: 0 }])
   },

@@ -15,7 +15,7 @@ import { formatPicoUsd } from '../../src/usage/pico-usd.js'
 import { toUsageRecord } from '../../src/usage/to-usage-record.js'
 import { day, placement, priceOf } from '../pricing/price-timeline.js'
 import { bundleScript } from '../support/bundle-script.js'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { createTestDatabase, type TestDatabase, untilBlocked } from '../support/test-database.js'
 
 const range = { since: day(1), until: day(31) }
 
@@ -279,7 +279,7 @@ test('a run that is killed has done whole chunks, and the next one does the rest
 
   const child = startReprice()
   const exit = once(child, 'exit')
-  await waitForBlockedUpdate()
+  await untilBlocked(database)
   child.kill('SIGKILL')
   await exit
   await blocker.query('rollback')
@@ -313,18 +313,6 @@ function startReprice(): ChildProcess {
   })
 }
 
-async function waitForBlockedUpdate(): Promise<void> {
-  await expect
-    .poll(
-      () =>
-        database.query(`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`),
-      {
-        timeout: 30_000,
-      },
-    )
-    .toHaveLength(1)
-}
-
 const readRuns = () =>
   database.query(`
     select finished_at is not null as is_finished, rows_read::int, rows_changed::int, new_cost::text
@@ -341,7 +329,7 @@ test('a cost that is entered after its row was read stays', async () => {
   )
 
   const running = reprice(database.pool, range, { pricer, mode: 'change' })
-  await waitForBlockedUpdate()
+  await untilBlocked(database)
   await other.query('commit')
   other.release()
   const { total } = await running

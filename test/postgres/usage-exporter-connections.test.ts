@@ -8,7 +8,7 @@ import { toExportError } from '../../src/postgres/error-kind.js'
 import { PostgresUsageExporter } from '../../src/postgres/usage-exporter.js'
 import { draftRecord } from '../../src/usage/draft-record.js'
 import { toUsageRecord } from '../../src/usage/to-usage-record.js'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { createTestDatabase, type TestDatabase, untilBlocked } from '../support/test-database.js'
 
 // Nobody should have to wait ten seconds for the exporter to lose its patience.
 vi.mock('node:timers/promises', async (load) => {
@@ -107,7 +107,7 @@ describe('the connections of the exporter', () => {
     await blocker.query('begin; lock table token_usage_logs in access exclusive mode')
 
     const writing = exporter.export([recordOf()]).catch((error) => error)
-    while ((await database.query('select 1 from pg_locks where not granted')).length === 0) await sleep(5)
+    await untilBlocked(database)
     await exporter.close()
     await pool.end()
     await blocker.query('rollback')

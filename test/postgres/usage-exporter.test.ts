@@ -6,7 +6,7 @@ import { PostgresUsageExporter } from '../../src/postgres/usage-exporter.js'
 import { draftRecord } from '../../src/usage/draft-record.js'
 import { toUsageRecord } from '../../src/usage/to-usage-record.js'
 import type { UsageRecord } from '../../src/usage/usage-record.js'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { createTestDatabase, type TestDatabase, untilBlocked } from '../support/test-database.js'
 
 let database: TestDatabase
 let exporter: PostgresUsageExporter
@@ -187,8 +187,8 @@ describe('exporting to PostgreSQL', () => {
     await blocker.query('begin; lock table token_usage_logs in access exclusive mode')
 
     const writing = single.export([recordOf({})]).catch((error) => error)
-    const [waiting] = await waitForRows('select pid from pg_locks where not granted')
-    await database.query('select pg_terminate_backend($1)', [waiting?.pid])
+    const [waiting] = await untilBlocked(database)
+    await database.query('select pg_terminate_backend($1)', [waiting])
     const killed = await writing
     await blocker.query('rollback')
     blocker.release()
@@ -208,7 +208,7 @@ describe('exporting to PostgreSQL', () => {
     await blocker.query('begin; lock table token_usage_logs in access exclusive mode')
 
     const writing = single.export([recordOf({})]).catch((error) => error)
-    await waitForRows('select pid from pg_locks where not granted')
+    await untilBlocked(database)
     await Promise.all([single.close(), single.close()])
     const cut = await writing
     await blocker.query('rollback')
@@ -309,13 +309,6 @@ describe('exporting to PostgreSQL', () => {
     expect(losses).toEqual([{ reason: 'memory_full', records: 3, first_at: new Date(1000), last_at: new Date(2500) }])
   })
 })
-
-async function waitForRows(sql: string): Promise<pg.QueryResultRow[]> {
-  for (;;) {
-    const rows = await database.query(sql)
-    if (rows.length > 0) return rows
-  }
-}
 
 /** For the same user, of whom another writer holds the sums until it commits. This process stands still meanwhile. */
 function insertInAnotherProcess(): void {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, describe, expect, it } from 'vitest'
 import { bundleScript } from '../support/bundle-script.js'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { createTestDatabase, type TestDatabase, untilBlocked } from '../support/test-database.js'
 
 const TOKEN = 'a-token-that-nobody-guesses'
 const cleanups: (() => unknown)[] = []
@@ -43,7 +43,7 @@ describe('the web process', () => {
     const blocker = await database.pool.connect()
     await blocker.query('begin; lock table token_usage_logs')
     const response = app.get('/api/reports/most-used-models', { authorization: `Bearer ${TOKEN}` })
-    await waitForLock(database)
+    await untilBlocked(database)
 
     app.child.kill('SIGTERM')
     await app.line(/^shutting down/)
@@ -211,9 +211,4 @@ async function openDatabase(template: 'migrated' | 'empty' = 'migrated'): Promis
   const database = await createTestDatabase({ template })
   cleanups.push(() => database.drop())
   return database
-}
-
-async function waitForLock(database: TestDatabase): Promise<void> {
-  const sql = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
-  while ((await database.query(sql)).length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
 }

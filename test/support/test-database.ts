@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { inject } from 'vitest'
 import type { TestServer } from './test-server.js'
@@ -52,6 +53,22 @@ export async function createDatabaseOn(
       await pool.end()
       await administer(server.url, `drop database if exists ${name} with (force)`)
     },
+  }
+}
+
+/**
+ * Waits until so many sessions of this database, with a query that starts like this, wait for a lock. The server has the
+ * databases of other test files as well, where others wait.
+ */
+export async function untilBlocked(database: TestDatabase, { sessions = 1, query = '' } = {}): Promise<number[]> {
+  for (;;) {
+    const blocked = await database.query(
+      `select pid from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' and starts_with(query, $1)`,
+      [query],
+    )
+    if (blocked.length >= sessions) return blocked.map(({ pid }) => pid)
+    await sleep(10)
   }
 }
 
