@@ -37,7 +37,7 @@ function describe(models: readonly UnpricedModel[]): string {
       provider ?? '',
       modelName,
       ...[calls, unknown, inputTokens, outputTokens].map((count) => count.toLocaleString('en')),
-      ...[firstAt, lastAt].map((time) => time.slice(0, 16).replace('T', ' ')),
+      ...[firstAt, lastAt].map((time) => time?.slice(0, 16).replace('T', ' ') ?? ''),
     ]),
   )
 }

@@ -12,6 +12,7 @@ import { withDatabase } from './with-database.js'
 type VerifyFlags = { readonly repair?: true; readonly json?: true }
 
 const shareToWarnAt = 0.8
+const setClocks = 'set the clocks of the machines that wrote them by NTP'
 
 /** `tokenledger verify`: whether the daily sums are what the rows add up to. Exits with 3 where they are not. */
 export function createVerifyCommand(): Command {
@@ -38,9 +39,12 @@ async function runVerify({ repair, json }: VerifyFlags): Promise<void> {
 }
 
 function describe(result: Verification, repaired: number): string {
-  const { rows, rowsWithoutEventId, deadLetters, losses } = result
+  const { rows, rowsWithoutEventId, rowsInTheFuture, deadLetters, losses } = result
   return [
     line('rows', `${rows}, of which ${rowsWithoutEventId} without an event_id`),
+    ...(rowsInTheFuture === 0
+      ? []
+      : [line('future', `rows with a time that has not come: ${rowsInTheFuture}; ${setClocks}`)]),
     ...describeSums(result, repaired),
     ...describeRefusals(result.refusals),
     line('dead letters', deadLetters === 0 ? 'none' : `${deadLetters} (tokenledger dead-letters list)`),

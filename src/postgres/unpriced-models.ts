@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { isoTime } from './iso-time.js'
 import { inTransaction } from './transaction.js'
 
 /** The calls of one model that have no cost. */
@@ -11,12 +12,10 @@ export type UnpricedModel = {
   readonly unknown: number
   readonly inputTokens: number
   readonly outputTokens: number
-  /** Time of the first and the last of them, ISO 8601 in UTC. */
-  readonly firstAt: string
-  readonly lastAt: string
+  /** Time of the first and the last of them, ISO 8601 in UTC. Null where none has a finite one. */
+  readonly firstAt: string | null
+  readonly lastAt: string | null
 }
-
-type Row = Omit<UnpricedModel, 'firstAt' | 'lastAt'> & { readonly firstAt: Date; readonly lastAt: Date }
 
 const selectUnpriced = `
   select
@@ -26,8 +25,8 @@ const selectUnpriced = `
     (count(*) filter (where usage_source = 'unknown'))::float8 as unknown,
     sum(input_tokens)::float8 as "inputTokens",
     sum(output_tokens)::float8 as "outputTokens",
-    min(timestamp) as "firstAt",
-    max(timestamp) as "lastAt"
+    ${isoTime('min(timestamp) filter (where isfinite(timestamp))')} as "firstAt",
+    ${isoTime('max(timestamp) filter (where isfinite(timestamp))')} as "lastAt"
   from token_usage_logs
   where nullif(cost_estimate, 'NaN') is null
   group by provider, model_name
@@ -36,6 +35,6 @@ const selectUnpriced = `
 /** The models with calls that have no cost, the one with most of them first. Reads the whole table. */
 export async function readUnpricedModels(pool: pg.Pool): Promise<UnpricedModel[]> {
   const begin = 'begin read only; set local statement_timeout = 0'
-  const { rows } = await inTransaction(pool, begin, (client) => client.query<Row>(selectUnpriced))
-  return rows.map((row) => ({ ...row, firstAt: row.firstAt.toISOString(), lastAt: row.lastAt.toISOString() }))
+  const { rows } = await inTransaction(pool, begin, (client) => client.query<UnpricedModel>(selectUnpriced))
+  return rows
 }

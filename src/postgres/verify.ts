@@ -42,6 +42,8 @@ export type Refusals = {
 export type Verification = {
   readonly rows: number
   readonly rowsWithoutEventId: number
+  /** Rows with a time more than five minutes after the database's: a clock was wrong. */
+  readonly rowsInTheFuture: number
   /** How many rows of the daily sums are not what the rows of their day add up to. */
   readonly differences: number
   /** The first of them, by day, ten at most. */
@@ -57,6 +59,7 @@ const selectCounts = `
   select
     count(*)::float8 as rows,
     (count(*) - count(event_id))::float8 as "rowsWithoutEventId",
+    (count(*) filter (where timestamp > now() + interval '5 minutes'))::float8 as "rowsInTheFuture",
     (select count(*) from token_usage_dead_letters)::float8 as "deadLetters"
   from token_usage_logs`
 

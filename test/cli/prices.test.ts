@@ -84,6 +84,7 @@ test('the models with unpriced calls are listed, and those whose tokens nobody k
       ('2026-05-06 12:00Z', 'u', 'openai', 'new-model', 1000, 5, 'chat', null, 'provider'),
       ('2026-05-07 12:00Z', 'u', 'openai', 'new-model', 0, 0, 'chat', 'NaN', 'unknown'),
       ('2026-05-06 12:00Z', 'u', null, E'odd\\u001b[2J', 1, 2, 'chat', null, null),
+      ('infinity', 'u', 'openai', 'never', 3, 4, 'chat', null, 'provider'),
       ('2026-05-06 12:00Z', 'u', 'openai', 'priced', 1, 2, 'chat', 0, 'provider')`)
 
   const table = await run('prices', 'unpriced')
@@ -91,6 +92,7 @@ test('the models with unpriced calls are listed, and those whose tokens nobody k
 
   expect(table.stdout.split('\n').slice(3)).toEqual([
     'openai    new-model      2        1   1,000       5  2026-05-06 12:00  2026-05-07 12:00',
+    'openai    never          1        0       3       4',
     '          odd?[2J        1        0       1       2  2026-05-06 12:00  2026-05-06 12:00',
     '',
   ])
@@ -101,8 +103,8 @@ test('the models with unpriced calls are listed, and those whose tokens nobody k
     unknown: 1,
     inputTokens: 1000,
     outputTokens: 5,
-    firstAt: '2026-05-06T12:00:00.000Z',
-    lastAt: '2026-05-07T12:00:00.000Z',
+    firstAt: '2026-05-06T12:00:00.000000Z',
+    lastAt: '2026-05-07T12:00:00.000000Z',
   })
 }, 60_000)
 

@@ -53,6 +53,17 @@ test('a difference exits with 3 and is named; a repair ends it', async () => {
   expect(JSON.parse(after.stdout)).toMatchObject({ rows: 1, differences: 0, firstDifferences: [], repaired: 0 })
 }, 30_000)
 
+test('rows of a clock that goes ahead are told, and what to do', async () => {
+  await database.query(`update token_usage_logs set timestamp = now() + interval '1 hour'`)
+
+  const { code, stdout } = await run('verify')
+
+  expect(code).toBe(0)
+  expect(stdout.split('\n')[1]).toBe(
+    'future        rows with a time that has not come: 1; set the clocks of the machines that wrote them by NTP',
+  )
+})
+
 test('ids that near their end are warned of', async () => {
   await database.query(`select setval('token_usage_logs_id_seq', 1800000000)`)
 

@@ -53,6 +53,16 @@ test('sums that the triggers kept are equal to the rows, in a reporting zone wit
   expect(result).toMatchObject({ rows: 200, rowsWithoutEventId: 40, differences: 0, firstDifferences: [] })
 })
 
+test('rows with a time that has not come by the clock of the database are counted, a few minutes forgiven', async () => {
+  await database.query(
+    `insert into token_usage_logs (timestamp, user_email, model_name, input_tokens, output_tokens, request_type)
+    select at, 'u', 'm', 1, 2, 'chat'
+    from unnest(array[now(), now() + interval '4 minutes', now() + interval '6 minutes', 'infinity']) as at`,
+  )
+
+  expect(await verify(database.pool)).toMatchObject({ rows: 4, rowsInTheFuture: 2, differences: 0 })
+})
+
 test.each(columns)('a difference in the last decimal of %s is found and named', async (column) => {
   await insertCalls(20)
   const [sums] = await database.query(

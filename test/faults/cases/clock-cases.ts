@@ -6,6 +6,7 @@ import { expect } from 'vitest'
 import { createPool } from '../../../src/postgres/pool.js'
 import { setReportingZone } from '../../../src/postgres/reporting-zone.js'
 import { PostgresUsageExporter } from '../../../src/postgres/usage-exporter.js'
+import { verify } from '../../../src/postgres/verify.js'
 import { draftRecord } from '../../../src/usage/draft-record.js'
 import { toUsageRecord } from '../../../src/usage/to-usage-record.js'
 import type { FaultCase, FaultContext, FaultResult } from '../fault-case.js'
@@ -48,7 +49,12 @@ async function runWithWrongClocks(context: FaultContext): Promise<FaultResult> {
     { worker: 'ahead', most: 24 },
     { worker: 'behind', most: -24 },
   ])
-  return tell(verdict, `+1 day, -1 day, ${jumps.length} jumps of an hour; rows have the time that the clock told`)
+  const { rowsInTheFuture } = await verify(database.pool)
+  expect(rowsInTheFuture).toBeGreaterThanOrEqual(workers[0].announced.length)
+  return tell(
+    verdict,
+    `+1 day, -1 day, ${jumps.length} jumps of an hour; rows have the time that the clock told; verify tells ${rowsInTheFuture} in the future`,
+  )
 }
 
 async function turnClockBack(context: FaultContext): Promise<FaultResult> {
