@@ -63,11 +63,27 @@ describe('a usage logger', () => {
     (usageFetch: typeof fetch): typeof fetch =>
     (input, init) =>
       usageFetch(input, init)
+  const laterAround = (usageFetch: typeof fetch): typeof fetch => {
+    let calls = 0
+    return async (input, init) => {
+      await null
+      // One that goes on for ever leaves no turn to a time limit.
+      if (++calls > 10) throw new Error('it calls itself')
+      return usageFetch(input, init)
+    }
+  }
+  const withRequest =
+    (usageFetch: typeof fetch): typeof fetch =>
+    async (input, init) =>
+      usageFetch(new Request(input, init))
   it.each([
     [true, 'itself', itself],
     [true, 'with a function around it', around],
+    [true, 'with an asynchronous function around it', laterAround],
+    [true, 'with a function around it that makes a Request', withRequest],
     [false, 'itself', itself],
     [false, 'with a function around it', around],
+    [false, 'with an asynchronous function around it', laterAround],
   ])('may become the global fetch: enabled is %s, %s', async (enabled, _how, place) => {
     const server = createServer((_request, response) => response.end('{}')).listen(0, '127.0.0.1')
     await once(server, 'listening')

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { findFormatOfRequest } from '../extractors/registry.js'
 import type { UsageRecorder } from '../recording/usage-recorder.js'
 import type { BodyWatcher } from './body-watcher.js'
@@ -15,6 +16,9 @@ type Call = { readonly request: CallRequest; readonly observer: CallObserver; re
 
 /** Marks the arguments of a request that is being recorded, so that a capturing fetch below another leaves it alone. */
 const recordedBy = Symbol('recordedBy')
+/** The request that is being sent by what runs now, for where a function in between has made other arguments of them. */
+const beingSent = new AsyncLocalStorage<SentRequest>()
+type SentRequest = { readonly recorder: UsageRecorder; readonly address: string; isAnswered: boolean }
 
 /**
  * A `fetch` that records every call of a model, one for each answer the application gets: a client's retries are calls
@@ -44,19 +48,22 @@ class Capture {
     const inner = this.#innerFetch
     const call = this.#begin(input, init)
     if (call === undefined) return inner(input, init)
+    const sent = { recorder: this.#recorder, address: call.request.url.href, isAnswered: false }
     try {
-      return await this.#send(call, input, init)
+      return await beingSent.run(sent, () => this.#send(call, input, init))
     } catch (error) {
       call.observer.fail()
       throw error
+    } finally {
+      sent.isAnswered = true
     }
   }
 
   #begin(input: FetchInput, init: RequestInit | undefined): Call | undefined {
     try {
-      const request = isRecorded(init, this.#recorder) ? undefined : readCallRequest(input, init)
+      const request = isMarked(init, this.#recorder) ? undefined : readCallRequest(input, init)
       const format = request && findFormatOfRequest(request)
-      if (!request || !format) return undefined
+      if (!request || !format || isBeingSent(request, this.#recorder)) return undefined
       const asking = isPlain(init) ? this.#asking.ask(format, request, init) : undefined
       const { hostname, port } = request.url
       const provider = findProviderHost(hostname, port)?.provider ?? format.provider
@@ -121,8 +128,13 @@ function createWatcher(observer: CallObserver, filter: UsageChunkFilter | undefi
   }
 }
 
-function isRecorded(init: RequestInit | undefined, recorder: UsageRecorder): boolean {
+function isMarked(init: RequestInit | undefined, recorder: UsageRecorder): boolean {
   return init !== undefined && init !== null && Reflect.get(init, recordedBy) === recorder
+}
+
+function isBeingSent({ url }: CallRequest, recorder: UsageRecorder): boolean {
+  const sent = beingSent.getStore()
+  return sent?.recorder === recorder && sent.address === url.href && !sent.isAnswered
 }
 
 function mark(init: RequestInit | undefined, recorder: UsageRecorder): RequestInit | undefined {
