@@ -31,7 +31,9 @@ export default defineConfig({
     sequence: { sequencer: LongFilesFirst },
     // Tests wait for a database, a network or a lock more than they compute.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // Above what a machine needs that others keep busy, or that stands still for a while.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 50_000 } },
   },
 })
