@@ -13,11 +13,12 @@ type Call = {
 }
 
 const dayMs = 86_400_000
-// On the hour after now, so that no call lies where the windows of 7 and 30 days end while the test runs.
-const hour = Math.ceil(Date.now() / 3_600_000 + 0.5) * 3_600_000
+const hourMs = 3_600_000
+// Half an hour from where the windows of 7 and 30 days end, so that no call leaves them while the test runs.
+const start = Date.now() - hourMs / 2
 const calls: Call[] = fc.sample(
   fc.record({
-    at: fc.integer({ min: 1, max: 40 * 24 }).map((hours) => hour - hours * 3_600_000 + 1_234),
+    at: fc.integer({ min: 0, max: 40 * 24 }).map((hours) => start - hours * hourMs),
     user: fc.constantFrom('ann@example.com', 'bob@example.com', 'cy@example.com', 'anonymous'),
     model: fc.constantFrom('gpt-4o', 'claude-sonnet-4-5', 'llama3.2'),
     input: fc.integer({ min: 0, max: 2_000_000_000 }),
@@ -47,7 +48,8 @@ afterAll(() => database.drop())
 
 const dailyUsage = groups(since(30), (call) => `${dayOf(call)} ${call.user}`)
   .sort(
-    ([a, groupA], [b, groupB]) => b.slice(0, 10).localeCompare(a.slice(0, 10)) || tokensOf(groupB) - tokensOf(groupA),
+    ([a, groupA], [b, groupB]) =>
+      b.slice(0, 10).localeCompare(a.slice(0, 10)) || tokensOf(groupB) - tokensOf(groupA) || (a < b ? -1 : 1),
   )
   .map(([key, group]) => ({
     date: key.slice(0, 10),
@@ -65,7 +67,7 @@ const mostUsedModels = groups(since(7), ({ model }) => model)
     total_output_tokens: outputOf(group),
   }))
 const activity = groups(calls, ({ user }) => user)
-  .sort(([, a], [, b]) => tokensOf(b) - tokensOf(a))
+  .sort(([userA, a], [userB, b]) => tokensOf(b) - tokensOf(a) || (userA < userB ? -1 : 1))
   .map(([user, group]) => ({
     user_email: user,
     total_requests: group.length,
