@@ -68,6 +68,7 @@ describe.each(['Asia/Kolkata', 'America/New_York', 'UTC'])('in %s', (zone) => {
         expect(new Set(found.map(toFigures))).toEqual(
           new Set((await sumRows(database, { zone, query, period, by })).map(toRowFigures)),
         )
+        expect(found.filter((group) => !isCostPerCallRight(group))).toEqual([])
       }),
       { numRuns: 80 },
     )
@@ -132,15 +133,20 @@ function toFigures(group: UsageGroup): string {
     group.reasoningTokens,
     group.costUsd,
     group.outputCostUsd,
-    rounded(group.costPerCallUsd && Number(group.costPerCallUsd)),
     rounded(group.errorRate),
   ])
+}
+
+/** It has twelve decimals, the last one rounded; what it is made of is compared with the rows. */
+function isCostPerCallRight({ costUsd, costPerCallUsd, requests, unpriced }: UsageGroup): boolean {
+  if (costUsd === null || costPerCallUsd === null) return costUsd === costPerCallUsd
+  const perCall = Number(costUsd) / (requests - unpriced)
+  return Math.abs(Number(costPerCallUsd) - perCall) <= 1e-12 + perCall * 1e-12
 }
 
 function toRowFigures(row: object): string {
   const { requests, unknown, unpriced, input, output, cost, ...rest } = row as Row
   const isKnown = unknown < requests
-  const perCall = requests === unpriced ? null : Number(cost) / (requests - unpriced)
   return JSON.stringify([
     rest.period,
     rest.group,
@@ -156,7 +162,6 @@ function toRowFigures(row: object): string {
     rest.reasoning,
     cost,
     rest.output_cost,
-    rounded(perCall),
     rounded(Number(rest.failed) / requests),
   ])
 }
