@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createUsageReports, type UsageReports } from '../../src/index.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
+// What sleeps does so for longer than a report may take.
 const payloads = [
   "'",
   "''",
@@ -17,20 +18,20 @@ const payloads = [
   "' union select null, null --",
   "'; drop table token_usage_logs; --",
   "'; delete from token_usage_logs; commit; --",
-  "' || pg_sleep(5) || '",
-  "' or (select pg_sleep(5)) is null --",
-  "'; select pg_sleep(5); --",
-  '1; select pg_sleep(5)',
-  '(select pg_sleep(5))',
+  "' || pg_sleep(600) || '",
+  "' or (select pg_sleep(600)) is null --",
+  "'; select pg_sleep(600); --",
+  '1; select pg_sleep(600)',
+  '(select pg_sleep(600))',
   '$1',
-  '$$; select pg_sleep(5); $$',
+  '$$; select pg_sleep(600); $$',
   "E'\\x27'",
   '%27%20or%201=1',
   '\u02bc or \u02bc1\u02bc=\u02bc1',
   '\uff07 or 1=1',
   "user_email; update token_usage_logs set user_email = 'x'",
   'case when true then user_email end',
-  'cost desc, (select pg_sleep(5))',
+  'cost desc, (select pg_sleep(600))',
   '{"$ne": null}',
   '\u202e\u0007\n\r\t',
   '\ud800',
@@ -93,10 +94,8 @@ afterAll(async () => {
 
 test.each(Object.entries(inputs))('%s is a value, whatever it says', async (_name, ask) => {
   for (const payload of payloads) {
-    const start = performance.now()
     const result = await ask(reports, payload).catch((error: { code: string }) => error)
 
-    expect(performance.now() - start).toBeLessThan(1000)
     // Refused for what it is, or a name that nobody has: never an error of the database, and never ann's call.
     if (result instanceof Error) expect(result).toMatchObject({ code: 'TOKENLEDGER_USAGE_QUERY' })
     expect(JSON.stringify(result)).not.toContain('"m1"')
