@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { ConfigurationError } from '../../src/errors.js'
 import { startEmbeddedServer } from '../../src/postgres/embedded-server.js'
 import { readCommandLine } from '../../src/recording/process-identity.js'
@@ -94,7 +94,7 @@ it.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)('ends with a parent that %s e
   const [code, endedBy] = await once(parent.process, 'exit')
 
   expect([code, endedBy]).toEqual([null, signal])
-  await expect.poll(() => listServers(), { timeout: 10_000 }).toEqual([])
+  await expect.poll(() => listServers()).toEqual([])
 })
 
 it.each(['SIGINT', 'SIGTERM'] as const)('serves an application that drains on %s until it exits', async (signal) => {
@@ -108,7 +108,7 @@ it.each(['SIGINT', 'SIGTERM'] as const)('serves an application that drains on %s
   const [code] = await once(parent.process, 'exit')
 
   expect(code).toBe(7)
-  await expect.poll(() => listServers(), { timeout: 10_000 }).toEqual([])
+  await expect.poll(() => listServers()).toEqual([])
   const after = await startEmbeddedServer({ dataDirectory })
   expect(await query(after.connectionString, "select to_regclass('drained')::text as name")).toEqual([
     { name: 'drained' },
@@ -134,23 +134,24 @@ it('recovers a server that outlived its parent, with what was committed', async 
   parent.process.kill('SIGKILL')
   await once(parent.process, 'exit')
   await sleep(100)
-  expect(listServers()).toEqual([orphan])
+  await expect.poll(() => listServers()).toEqual([orphan])
 
   const next = await startEmbeddedServer({ dataDirectory })
   const rows = await query(next.connectionString, 'select * from committed')
-  const servers = listServers()
+  await expect.poll(() => listServers()).toEqual([{ pid: expect.any(Number), command: expect.any(String) }])
+  const [server] = listServers()
   await next.stop()
 
   expect(next.isOwner).toBe(true)
   expect(rows).toEqual([{ one: 1 }])
-  expect(servers).toHaveLength(1)
-  expect(servers[0]?.pid).not.toBe(orphan?.pid)
+  expect(server?.pid).not.toBe(orphan?.pid)
 })
 
 it('leaves a stranger alone that was given the pid in a stale lock file', async () => {
   await (await startEmbeddedServer({ dataDirectory })).stop()
   const { uid, gid } = statSync(join(dataDirectory, 'postgres/data'))
-  const stranger = spawn('/bin/sleep', ['60'], isRoot ? { uid, gid } : {})
+  const stranger = spawn('/bin/sleep', ['600'], isRoot ? { uid, gid } : {})
+  onTestFinished(() => void stranger.kill('SIGKILL'))
   const lock = [stranger.pid, join(dataDirectory, 'postgres/data'), 1, 1, '', '127.0.0.1', '', 'ready', '']
   writeFileSync(join(dataDirectory, 'postgres/data/postmaster.pid'), lock.join('\n'))
 
@@ -159,7 +160,6 @@ it('leaves a stranger alone that was given the pid in a stale lock file', async 
 
   expect(server.isOwner).toBe(true)
   expect(stranger.exitCode ?? stranger.signalCode).toBeNull()
-  stranger.kill('SIGKILL')
 })
 
 it('shows the last lines of the log when PostgreSQL does not start', async () => {

@@ -49,10 +49,11 @@ it('is asked for at each new connection, so that rows go on when it was changed'
 
   await rotate('second')
   usage.log(entry)
-  await vi.waitFor(async () => {
+  const errorOfFlush = async () => {
     await usage.flush()
-    expect(usage.stats().lastError?.reason).toBe('28P01')
-  })
+    return usage.stats().lastError?.reason
+  }
+  await expect.poll(errorOfFlush).toBe('28P01')
   const during = usage.stats()
   current = 'second'
   await usage.flush()
@@ -83,7 +84,8 @@ it.each<[string, () => unknown, string]>([
 
   await usage.flush()
   const during = usage.stats()
-  await vi.waitFor(() => expect(countSockets()).toBe(socketsBefore))
+  // Others may close meanwhile: that of the test before, and what the database's own pool does not need.
+  await expect.poll(countSockets).toBeLessThanOrEqual(socketsBefore)
   password.mockImplementation(() => 'first')
   await usage.flush()
 
