@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { type CliRun, runCli } from './run-cli.js'
 
@@ -83,7 +84,7 @@ test('a live run shows its progress, fills, and has nothing to do the second tim
   expect(second).toEqual({ code: 0, stdout: 'No prompts need token backfill!\n', stderr: '' })
   expect(JSON.parse(third.stdout)).toMatchObject({ rows: [], quotas: [], summary: { rows: 0 } })
   expect(await database.query('select used_today from quotas')).toEqual([{ used_today: 390 }])
-}, 30_000)
+})
 
 test('without a terminal it tells what it would do, names the flag, and changes nothing', async () => {
   const { code, stdout, stderr } = await run(...all)
@@ -95,8 +96,10 @@ test('without a terminal it tells what it would do, names the flag, and changes 
 })
 
 test('what is missing is one line: the database, a connection, a permission, a column', async () => {
-  const name = `reader_${Date.now()}`
+  // A role belongs to the whole server, which may be that of other runs too.
+  const name = `tokenledger_${randomBytes(6).toString('hex')}`
   await database.query(`create role ${name} login password 'x'`)
+  onTestFinished(async () => void (await database.query(`drop owned by ${name}; drop role ${name}`)))
   await database.query(`grant select on prompts to ${name}`)
   const asReader = new URL(database.connectionString)
   asReader.username = name
@@ -110,7 +113,6 @@ test('what is missing is one line: the database, a connection, a permission, a c
     await runWith({ DATABASE_URL: asReader.href }),
     await run('--prompt-column', 'text'),
   ]
-  await database.query(`drop owned by ${name}; drop role ${name}`)
 
   expect(runs.map(({ code }) => code)).toEqual([1, 1, 1, 1])
   expect(runs.map(({ stderr }) => stderr)).toEqual([
@@ -123,4 +125,4 @@ test('what is missing is one line: the database, a connection, a permission, a c
       /^tokenledger: The table public\.prompts has no column "text"\. [^\n]*--prompt-column names the one to use\.\n$/,
     ),
   ])
-}, 30_000)
+})

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { MigrationError } from '../../src/errors.js'
@@ -12,6 +13,9 @@ const insertAsBefore = `insert into token_usage_logs
   (user_email, model_name, input_tokens, output_tokens, request_type, session_id, cost_estimate)
   select 'user' || n % 7 || '@example.com', 'gpt-4o', n, 1, 'chat', 's' || n, case when n % 3 > 0 then 0.000123 end
   from generate_series(1, $1) as n`
+
+// Roles belong to the whole server, which may be that of other runs too.
+const createRoleName = () => `tokenledger_${randomBytes(6).toString('hex')}`
 
 let database: TestDatabase
 // Run before the database goes: a role cannot be dropped while it owns something there.
@@ -165,10 +169,7 @@ test.each([
 
   await migrate(database.pool)
 
-  await database.query(insertAsBefore, [1])
-  expect(await database.query('select id from token_usage_logs order by timestamp desc limit 1')).toEqual([
-    { id: nextId },
-  ])
+  expect(await database.query(`${insertAsBefore} returning id`, [1])).toEqual([{ id: nextId }])
 })
 
 test.each([
@@ -188,7 +189,7 @@ test.each([
 })
 
 test('everything is created beside the table that is adopted, and belongs to its owner', async () => {
-  const role = `tokenledger_owner_${process.pid}`
+  const role = createRoleName()
   await database.query(`create role ${role}`)
   cleanUps.push(() => database.query(`drop owned by ${role}; drop role ${role}`))
   await database.query(`create schema app authorization ${role}`)
@@ -209,7 +210,7 @@ test('everything is created beside the table that is adopted, and belongs to its
 
 test('a role that may not change the table is told who may', async () => {
   await database.query(originalTable)
-  const role = `tokenledger_guest_${process.pid}`
+  const role = createRoleName()
   await database.query(`create role ${role} login password 'guest'`)
   cleanUps.push(() => database.query(`drop role ${role}`))
   const url = new URL(database.connectionString)

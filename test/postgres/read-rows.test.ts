@@ -10,7 +10,7 @@ beforeAll(async () => {
 
 afterAll(() => database.drop())
 
-const read = (sql: string, timeoutMs = 5000) => readRows(database.pool, { sql, timeoutMs })
+const read = (sql: string, timeoutMs = 60_000) => readRows(database.pool, { sql, timeoutMs })
 
 describe('readRows', () => {
   it.each([
