@@ -47,7 +47,7 @@ test('a file is imported once; bad lines go to a file with their reasons, and ex
     reason: 'timestamp is missing; inputTokens is missing; outputTokens is missing',
     text: '{"modelName":7}',
   })
-}, 30_000)
+})
 
 test('a reject file that others could read is theirs no longer, and a link is not followed', async () => {
   await writeFile(join(directory, 'calls.ndjson'), '{}\n')
@@ -67,7 +67,7 @@ test('a reject file that others could read is theirs no longer, and a link is no
     stderr: 'tokenledger: "link.ndjson" cannot be written (ELOOP); --reject-file names another.\n',
   })
   expect(await readFile(join(directory, 'target'), 'utf8')).toBe('of somebody else')
-}, 30_000)
+})
 
 test('a CSV is imported with its columns mapped', async () => {
   await writeFile(join(directory, 'calls.csv'), 'at,model,input_tokens,output_tokens\n2025-03-04,m,1,2\n')
@@ -96,7 +96,7 @@ test('the spend log of LiteLLM is read from the same database, or from another',
 
   expect(JSON.parse(same.stdout)).toMatchObject({ read: 1, imported: 1 })
   expect(JSON.parse(apart.stdout)).toMatchObject({ read: 2, imported: 2 })
-}, 30_000)
+})
 
 test('what cannot be read is one line', async () => {
   const missing = await run('nothing.csv')

@@ -27,7 +27,7 @@ test('eight processes that start at once migrate once, and all succeed', async (
   expect(runs.map(({ code }) => code)).toEqual(Array(8).fill(0))
   const applied = runs.map(({ stdout }) => JSON.parse(stdout).applied)
   expect(applied.filter((list) => list.length > 0)).toEqual([names])
-}, 60_000)
+})
 
 test('the result goes to stdout, and what happens meanwhile to stderr', async () => {
   const { code, stdout, stderr } = await runCli(['migrate', '--time-zone', 'Europe/Berlin'], directory, {

@@ -106,7 +106,7 @@ test('the models with unpriced calls are listed, and those whose tokens nobody k
     firstAt: '2026-05-06T12:00:00.000000Z',
     lastAt: '2026-05-07T12:00:00.000000Z',
   })
-}, 60_000)
+})
 
 test('a database that is not migrated is told so in one line', async () => {
   const empty = await createTestDatabase({ template: 'empty' })
@@ -118,4 +118,4 @@ test('a database that is not migrated is told so in one line', async () => {
   expect(stderr).toBe(
     'tokenledger: The database cannot be used: a usage table is missing; run tokenledger migrate (42P01)\n',
   )
-}, 60_000)
+})

@@ -83,7 +83,7 @@ test('a range without rows exits with 1 and says so', async () => {
 
   const stderr = 'tokenledger: There are no rows of gpt from 2026-01-01 to 2026-02-01.\n'
   expect(result).toEqual({ code: 1, stdout: '', stderr })
-}, 60_000)
+})
 
 test('sums that outlived their rows stay as they were priced, which is said of a range that has some', async () => {
   await prune(database.pool, { day: '2026-01-05', startsAt: '2026-01-05T00:00:00Z' }, { keepDaily: true })
@@ -98,7 +98,7 @@ test('sums that outlived their rows stay as they were priced, which is said of a
   expect(none).toMatchObject({ code: 0, stderr: '' })
   expect(JSON.parse(none.stdout)).toMatchObject({ onlySumsBefore: null })
   expect(only).toMatchObject({ code: 1, stderr: expect.stringContaining(before('2026-01-05')) })
-}, 60_000)
+})
 
 test('without a terminal it shows the costs, names the flag, exits with 1 and changes nothing', async () => {
   const { code, stdout, stderr } = await run('reprice', ...january)
@@ -107,7 +107,7 @@ test('without a terminal it shows the costs, names the flag, exits with 1 and ch
   expect(stderr).toContain('2 of 2 calls would change, from $0.5 to $0.0045 (nothing was changed)')
   expect(stderr).toContain('no terminal to ask. With --yes it does not ask. Nothing was changed.\n')
   expect(await readCosts()).toEqual([null, '0.5', '0.25'])
-}, 60_000)
+})
 
 test.skipIf(!hasTerminal)(
   'on a terminal it shows the costs and asks, and changes nothing without a yes',

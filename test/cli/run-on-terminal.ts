@@ -12,7 +12,7 @@ export async function runOnTerminal(
   cwd: string,
   { answer, ...environment }: { readonly answer: string; readonly DATABASE_URL: string },
 ): Promise<{ readonly code: number; readonly output: string }> {
-  const command = [process.execPath, bundleScript('src/cli/main.ts'), ...args].join(' ')
+  const command = [process.execPath, bundleScript('src/cli/main.ts'), ...args].map((part) => `'${part}'`).join(' ')
   const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
     cwd,
     env: { PATH: process.env.PATH, TERM: 'xterm', ...environment },
@@ -25,6 +25,6 @@ export async function runOnTerminal(
     isAnswered = true
     child.stdin.write(answer)
   })
-  const [code] = await once(child, 'exit')
+  const [code] = await once(child, 'close')
   return { code, output }
 }

@@ -1,13 +1,10 @@
-import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { bundleScript } from '../support/bundle-script.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { type CliRun, runCli } from './run-cli.js'
-
-const hasTerminals = spawnSync('script', ['--version']).status === 0
+import { hasTerminal, runOnTerminal } from './run-on-terminal.js'
 
 let database: TestDatabase
 let directory: string
@@ -63,7 +60,7 @@ test('with --yes it splits, drops and rolls back, and says what the sums are', a
   expect(JSON.parse(dropped.stdout)).toMatchObject({ done: 'dropped', droppedColumns: ['tokenCount', 'tokenCost'] })
   expect(restored.stdout).toContain('2 rows of public.llm_messages have their old counts back')
   expect(await isSplit()).toBe(false)
-}, 30_000)
+})
 
 test('without a terminal it changes nothing and names the flag', async () => {
   const { code, stdout, stderr } = await run()
@@ -73,23 +70,18 @@ test('without a terminal it changes nothing and names the flag', async () => {
   expect(await isSplit()).toBe(false)
 })
 
-test.for([
+test.skipIf(!hasTerminal).each([
   ['yes', 0],
   ['no', 1],
-] as const)('on a terminal it asks; the answer "%s" exits with %i', async ([answer, code], context) => {
-  if (!hasTerminals) context.skip('no program "script" to make a terminal with')
-  const command = [process.execPath, bundleScript('src/cli/main.ts'), 'split-counts', '--table', 'llm_messages']
-
-  const { status, stdout } = spawnSync('script', ['-qefc', command.map((part) => `'${part}'`).join(' '), '/dev/null'], {
-    cwd: directory,
-    env: { PATH: process.env.PATH, ...environment() },
-    input: `${answer}\n`,
-    encoding: 'utf8',
+] as const)('on a terminal it asks; the answer "%s" exits with %i', async (answer, expected) => {
+  const { code, output } = await runOnTerminal(['split-counts', '--table', 'llm_messages'], directory, {
+    answer: `${answer}\n`,
+    ...environment(),
   })
 
-  expect(stdout).toContain('Are you sure you want to proceed? (yes/no) ')
-  expect(status).toBe(code)
-  expect(await isSplit()).toBe(code === 0)
+  expect(output).toContain('Are you sure you want to proceed? (yes/no) ')
+  expect(code).toBe(expected)
+  expect(await isSplit()).toBe(expected === 0)
 })
 
 test('--print-sql prints the statements and changes nothing', async () => {

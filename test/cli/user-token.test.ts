@@ -1,13 +1,17 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, it, onTestFinished } from 'vitest'
+import { afterAll, expect, it } from 'vitest'
 import { findOrCreateAdminToken, keepAdminToken } from '../../src/server/admin-token.js'
 import { createViewerTokens, digestOf } from '../../src/server/viewer.js'
 import { runCli } from './run-cli.js'
 
+// One of its own: the command reads the .env of where it is started.
+const directory = mkdtempSync(join(tmpdir(), 'tokenledger-token-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
 it('prints a token that the app with the same admin token takes', async () => {
-  const { stdout } = await runCli(['user-token', '--user', 'ann@example.com'], tmpdir(), {
+  const { stdout } = await runCli(['user-token', '--user', 'ann@example.com'], directory, {
     TOKENLEDGER_ADMIN_TOKEN: 'secret',
   })
 
@@ -22,14 +26,12 @@ it.each([
   [['user-token', '--user', 'ann', '--days', '0'], 2, /whole number/],
   [['user-token', '--user', 'ann'], 1, /TOKENLEDGER_ADMIN_TOKEN/],
 ])('ends %o with %i and says why', async (words, code, message) => {
-  const result = await runCli(words, tmpdir())
+  const result = await runCli(words, directory)
 
   expect(result).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) })
 })
 
 it('keeps of a token that it makes only the digest, once it was shown', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'tokenledger-admin-'))
-  onTestFinished(() => rmSync(directory, { recursive: true }))
   const path = join(directory, 'data/admin-token')
 
   const made = findOrCreateAdminToken(path)

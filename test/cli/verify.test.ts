@@ -51,7 +51,7 @@ test('a difference exits with 3 and is named; a repair ends it', async () => {
   expect(JSON.parse(repaired.stdout)).toMatchObject({ differences: 0, repaired: 1 })
   expect(after.code).toBe(0)
   expect(JSON.parse(after.stdout)).toMatchObject({ rows: 1, differences: 0, firstDifferences: [], repaired: 0 })
-}, 30_000)
+})
 
 test('rows of a clock that goes ahead are told, and what to do', async () => {
   await database.query(`update token_usage_logs set timestamp = now() + interval '1 hour'`)
@@ -123,4 +123,4 @@ test('dead letters are listed, and written by a retry; one that is refused again
     { eventId: '00000000-0000-4000-8000-000000000002', record: '{"modelName": "poison"}' },
   ])
   expect(missing).toMatchObject({ code: 1, stdout: '' })
-}, 30_000)
+})

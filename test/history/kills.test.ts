@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type pg from 'pg'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { runCli } from '../cli/run-cli.js'
 import { bundleScript } from '../support/bundle-script.js'
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { createTestDatabase, type TestDatabase, untilBlocked } from '../support/test-database.js'
 
 const gate = 4711
 
@@ -45,23 +45,16 @@ async function killAtGate(args: string[]): Promise<void> {
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   const ended = once(child, 'exit')
-  await waitFor(
-    keeper,
-    `select from pg_locks where database = (select oid from pg_database where datname = current_database()) and locktype = 'advisory' and objid = ${gate} and not granted`,
-  )
+  await untilBlocked(database)
   child.kill('SIGKILL')
   await ended
   await keeper.query(`select pg_advisory_unlock(${gate})`)
   keeper.release()
-  await waitFor(
-    database.pool,
-    `select from (select count(*) as others from pg_stat_activity where datname = current_database() and application_name = 'tokenledger') as sessions where others = 0`,
-  )
+  while ((await findSessions()).length > 0) await sleep(10)
 }
 
-async function waitFor(client: pg.Pool | pg.PoolClient, sql: string): Promise<void> {
-  for (;;) if ((await client.query(sql)).rowCount) return
-}
+const findSessions = () =>
+  database.query(`select from pg_stat_activity where datname = current_database() and application_name = 'tokenledger'`)
 
 test('split-counts that is killed in the middle has changed nothing, and does all of it the next time', async () => {
   await database.query('create table llm_messages (id serial primary key, role text, "tokenCount" int)')
@@ -80,7 +73,7 @@ test('split-counts that is killed in the middle has changed nothing, and does al
   expect(columns).toEqual([{ names: 'id role tokenCount' }])
   expect(code).toBe(0)
   expect(await database.query('select sum(token_count_input)::int as sum from llm_messages')).toEqual([{ sum: 5050 }])
-}, 60_000)
+})
 
 test('a backfill that is killed in the middle has changed no count, quota or log, and does all of it the next time', async () => {
   await database.query(
@@ -116,7 +109,7 @@ test('a backfill that is killed in the middle has changed no count, quota or log
   expect(killed).toEqual([{ filled: 0, quota: 0, logged: 0 }])
   expect(code).toBe(0)
   expect(await state()).toEqual([{ filled: 100, quota: 1000, logged: 100 }])
-}, 60_000)
+})
 
 test('an import that is killed in the middle has stored nothing, and stores all of it the next time', async () => {
   const lines = Array.from({ length: 1200 }, (_, n) =>
@@ -136,4 +129,4 @@ test('an import that is killed in the middle has stored nothing, and stores all 
   expect(killed).toEqual([{ rows: 0, requests: 0 }])
   expect(code).toBe(0)
   expect(await state()).toEqual([{ rows: 1200, requests: 1200 }])
-}, 60_000)
+})

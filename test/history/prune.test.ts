@@ -201,4 +201,4 @@ test('tables that stay locked are named with who locks them, and nothing is chan
   })
   expect(await database.query('select pruned_before from token_usage_settings')).toEqual([{ pruned_before: null }])
   other.release(true)
-}, 30_000)
+})
