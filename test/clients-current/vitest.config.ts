@@ -28,6 +28,7 @@ export default defineConfig({
       'test/clients-current/*.check.js',
     ],
     pool: 'forks',
-    testTimeout: 20_000,
+    testTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
   },
 })

@@ -23,7 +23,7 @@ it('stops its server only when the last demo that joined it has ended', async ()
   const guest = await openDatabase(options)
 
   const closing = owner.close()
-  await vi.waitFor(() => expect(reports.at(-1)).toBe('waiting for another demo that uses this PostgreSQL'))
+  await expect.poll(() => reports.at(-1)).toBe('waiting for another demo that uses this PostgreSQL')
   const isUpForGuest = await isUp(guest.url)
   await guest.close()
   await closing

@@ -42,7 +42,7 @@ describe('the demo', () => {
       { source: 'provider', count: 148 },
       { source: null, count: 1 },
     ])
-  }, 60_000)
+  }, 180_000)
 
   it('fails when the database loses, changes and repeats rows, and tells which', async () => {
     const database = await openDatabase()
@@ -57,7 +57,7 @@ describe('the demo', () => {
     expect(stderr).toMatch(/-002: inputTokens is \d+ instead of \d+/)
     expect(stderr).toMatch(/-003: a row too many/)
     expect(code).toBe(1)
-  }, 60_000)
+  }, 180_000)
 
   it('stops at Ctrl-C with what it logged written, and runs again on the same embedded server', async () => {
     const directory = createDirectory()
@@ -79,7 +79,7 @@ describe('the demo', () => {
     expect(again.code).toBe(0)
     expect(sumOfRequests(again.stdout)).toBe(200 + written)
     expect(existsSync(lock)).toBe(false)
-  }, 120_000)
+  }, 300_000)
 
   it.each([
     [0, '--help', /^Usage: .*--json.*Exit codes/s, /^$/],

@@ -2,7 +2,7 @@ import type Anthropic from '@anthropic-ai/sdk'
 import type { Ollama } from 'ollama'
 import type OpenAI from 'openai'
 import type { AzureOpenAI } from 'openai'
-import { describe, expect, expectTypeOf, it, vi } from 'vitest'
+import { describe, expect, expectTypeOf, it } from 'vitest'
 import {
   type ClaudeClient,
   createClaudeProvider,
@@ -77,15 +77,17 @@ describe.each(providerNames)('a provider over the client of %s', (name) => {
   })
 
   it('breaks off at its signal, with the reason that the client gives, and the row says aborted', async () => {
-    const { providers, calls, rows } = await startProviders({ behaviour: { partDelayMs: 500 } })
+    // Later than anybody waits for.
+    const { providers, calls, rows } = await startProviders({ behaviour: { partDelayMs: 600_000 } })
     const { signal, abort } = createAbort()
 
     const execution = providers[name].execute('How many?', { signal })
-    void vi.waitUntil(() => calls.length === 1, { interval: 1 }).then(abort)
+    await expect.poll(() => calls, { interval: 1 }).toHaveLength(1)
+    abort()
 
     await expect(execution).rejects.toThrow(/abort/i)
     expect(await rows()).toMatchObject([{ status: 'aborted' }])
-    await vi.waitFor(() => expect(calls[0]?.outcome).toBe('disconnected'))
+    await expect.poll(() => calls[0]?.outcome).toBe('disconnected')
   })
 
   it('calls nobody after its signal', async () => {

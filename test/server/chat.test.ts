@@ -2,12 +2,12 @@ import Anthropic from '@anthropic-ai/sdk'
 import { createTRPCClient, httpBatchStreamLink } from '@trpc/client'
 import express from 'express'
 import OpenAI from 'openai'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createUsageLogger, MemoryExporter } from '../../src/index.js'
 import { type ChatRouter, createChat } from '../../src/server/chat.js'
 import type { ModelClients } from '../../src/server/model-clients.js'
 import type { Viewer } from '../../src/server/viewer.js'
-import { type ProviderStandIn, startProviderStandIn } from '../support/provider-stand-in.js'
+import { type ProviderStandIn, type StandInBehaviour, startProviderStandIn } from '../support/provider-stand-in.js'
 import { serve } from './serve.js'
 
 const ann: Viewer = { role: 'user', user: 'ann@example.com' }
@@ -15,9 +15,7 @@ const json = { 'Content-Type': 'application/json' }
 let standIn: ProviderStandIn
 
 beforeAll(async () => {
-  standIn = await startProviderStandIn({
-    behave: ({ body }) => (JSON.stringify(body).includes('refuse') ? { status: 429 } : { words: 20, partDelayMs: 5 }),
-  })
+  standIn = await startProviderStandIn({ behave: ({ body }) => behaviourFor(JSON.stringify(body)) })
 })
 afterAll(() => standIn.close())
 
@@ -55,7 +53,7 @@ describe.each(['openai', 'anthropic'] as const)('a chat with %s', (provider) => 
     const response = await fetch(`${url}/chat`, {
       method: 'POST',
       headers: json,
-      body: '{"message":"hi"}',
+      body: '{"message":"a long story"}',
       signal: leave.signal,
     })
     await response.body?.getReader().read()
@@ -107,6 +105,12 @@ describe('what cannot be', () => {
   })
 })
 
+function behaviourFor(question: string): StandInBehaviour {
+  if (question.includes('refuse')) return { status: 429 }
+  // Longer than it takes anybody to go away.
+  return { words: question.includes('a long story') ? 5000 : 20, partDelayMs: 5 }
+}
+
 async function start(viewer: Viewer | undefined, provider: keyof ModelClients | undefined) {
   const exporter = new MemoryExporter()
   const usage = createUsageLogger({ enabled: true, exporter, logger: { info() {}, warn() {}, error() {} } })
@@ -117,11 +121,14 @@ async function start(viewer: Viewer | undefined, provider: keyof ModelClients | 
     anthropic: provider === 'anthropic' ? usage.track(new Anthropic({ ...options, baseURL: standIn.url })) : undefined,
   }
   const url = await serve(express().use(createChat({ usage, clients, findViewer: () => viewer })))
-  const records = (count: number) =>
-    vi.waitFor(async () => {
-      await usage.flush()
-      expect(exporter.records).toHaveLength(count)
-      return exporter.records
-    }, 5000)
+  const records = async (count: number) => {
+    await expect
+      .poll(async () => {
+        await usage.flush()
+        return exporter.records
+      })
+      .toHaveLength(count)
+    return exporter.records
+  }
   return { url, records }
 }

@@ -70,7 +70,7 @@ describe('the web process', () => {
     expect(await app.exitCode).toBe(0)
     expect(existsSync(join(app.directory, '.data/postgres/data/PG_VERSION'))).toBe(true)
     expect(existsSync(join(app.directory, '.data/postgres/data/postmaster.pid'))).toBe(false)
-  }, 60_000)
+  }, 120_000)
 
   it.each([
     ['beyond loopback', { HOST: '0.0.0.0' }],
