@@ -54,7 +54,7 @@ describe('createShutdown', () => {
   })
 
   it('is not held up by a connection that never carried a request', async () => {
-    const { shutdown } = await start({ timeoutMs: 2000 })
+    const { shutdown } = await start()
     const accepted = once(server, 'connection')
     const idle = connect((server.address() as AddressInfo).port, '127.0.0.1')
     await accepted

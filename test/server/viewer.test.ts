@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createViewerTokens, digestOf, type Viewer } from '../../src/server/viewer.js'
 
 const adminToken = 'the-admin-token'
@@ -15,12 +15,13 @@ describe('viewer tokens', () => {
     ['a user', ann],
     ['an admin', { role: 'admin' }],
   ])('tell %s by a signed token until it expires', (_who, viewer) => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
     const token = tokens.sign({ viewer, expiresAt: Date.now() + 1000 })
 
     const before = tokens.read(token)?.viewer
-    vi.useFakeTimers({ now: Date.now() + 1001 })
+    vi.advanceTimersByTime(1001)
     const after = tokens.read(token)?.viewer
-    vi.useRealTimers()
 
     expect([before, after]).toEqual([viewer, undefined])
   })
