@@ -36,6 +36,7 @@ describe('the address', () => {
       fc.property(state, (each) => {
         expect(readPageState(writePageState(each))).toEqual({ ...each, filters: { ...each.filters } })
       }),
+      { seed: 1 },
     )
   })
 

@@ -70,17 +70,15 @@ it('no input makes a format throw or give a count that is none', () => {
 
   fc.assert(
     fc.property(fc.array(message, { maxLength: 6 }), (messages) => {
-      for (const format of wireFormats) {
-        for (const one of messages) {
-          format.matchesAnswer(one)
-          expect(format.outputTextOf(one)).toBeTypeOf('string')
-        }
-        const { usage } = messages.reduce(format.reduce, format.initial)
-        expect(isCount(usage.inputTokens) && isCount(usage.outputTokens)).toBe(true)
-      }
       extractUsage(messages)
+      return wireFormats.every((format) => {
+        for (const one of messages) format.matchesAnswer(one)
+        const { usage } = messages.reduce(format.reduce, format.initial)
+        const isText = messages.every((one) => typeof format.outputTextOf(one) === 'string')
+        return isText && isCount(usage.inputTokens) && isCount(usage.outputTokens)
+      })
     }),
-    { numRuns: 2000 },
+    { numRuns: 2000, seed: 1 },
   )
 })
 

@@ -71,13 +71,11 @@ it('no change of a real answer makes a format throw or give a count that is none
       const { usage } = messages.reduce(format.reduce, format.initial)
       const { inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, reasoningTokens } = usage
       const counts = [inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, reasoningTokens]
-      expect(counts.filter((count) => !isCount(count))).toEqual([])
-      for (const message of messages) {
-        expect(format.outputTextOf(message)).toBeTypeOf('string')
-        for (const other of wireFormats) other.matchesAnswer(message)
-      }
+      for (const message of messages) for (const other of wireFormats) other.matchesAnswer(message)
+      const isText = messages.every((message) => typeof format.outputTextOf(message) === 'string')
+      return isText && counts.every(isCount)
     }),
-    { numRuns: 5000 },
+    { numRuns: 5000, seed: 1 },
   )
 })
 
