@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { RequestHandler } from 'express'
 import helmet from 'helmet'
-import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { formatCount, formatShortCount, formatUsd } from '../../src/dashboard/format.js'
 import { findChromium, launchChromium } from '../support/chromium.js'
@@ -29,7 +29,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await insertCalls()
     app = await startPage(database)
     browser = await launchChromium(executablePath ?? '')
-  }, 60_000)
+  }, 120_000)
   afterAll(async () => {
     await browser?.close()
     await app?.stop()
@@ -131,20 +131,22 @@ describe.skipIf(executablePath === undefined)('the page', () => {
 
     await chart.press('End')
     await chart.press('ArrowLeft')
-    expect(await chart.getAttribute('aria-valuetext')).toBe(`${day?.day}: ${formatUsd(day?.cost)}`)
+    await expect.poll(() => chart.getAttribute('aria-valuetext')).toBe(`${day?.day}: ${formatUsd(day?.cost)}`)
 
     const calls = page.getByRole('region', { name: 'Calls' })
     await calls.getByRole('button', { name: 'Input' }).press('Enter')
+    await expect
+      .poll(() => calls.getByRole('columnheader', { name: 'Input' }).getAttribute('aria-sort'))
+      .toBe('descending')
     const inputs = (await rowsOf(page, 'Calls')).map((cells) => Number(cells[4]?.replaceAll(',', '')))
     expect(inputs).toEqual([...inputs].sort((one, other) => other - one))
-    expect(await calls.getByRole('columnheader', { name: 'Input' }).getAttribute('aria-sort')).toBe('descending')
 
     const call = calls.locator('tbody button').first()
     await call.press('Enter')
     await page.getByRole('dialog').getByText('userEmail').waitFor()
     await page.keyboard.press('Escape')
-    expect(await page.getByRole('dialog').count()).toBe(0)
-    expect(await call.evaluate((button) => button === document.activeElement)).toBe(true)
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
+    await untilFocused(call)
   })
 
   it('shows a user nothing but their own, whomever the address names', async () => {
@@ -173,6 +175,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.getByText('These figures are exact except for 5 calls').click()
     await page.getByRole('cell', { name: 'memory full' }).waitFor()
     const advice = page.getByRole('region', { name: 'Recommendations' })
+    await advice.getByText('is used for it as well').waitFor()
     expect(await advice.innerText()).toMatch(/answer: model-2 is used for it as well, at \$[\d,.]+ less than model-1/)
     expect(await advice.innerText()).toMatch(/model-1 cost \$[\d,.]+ for \d+ calls, \$[\d,.]+ per million tokens/)
   })
@@ -243,6 +246,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
 
   it('says once that the server is away and what is shown is old, and goes on when it is back', async () => {
     const mounted = await mountPage(database)
+    onTestFinished(mounted.stop)
     const page = await openPage(undefined, { isAlone: true })
     await page.route(/viewer/, (route) => route.abort())
     await page.goto(`${mounted.url}/?user=user-2@example.com`)
@@ -252,13 +256,12 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await readiness(page)
     const [requests, rows] = [await cardOf(page, 'Requests'), await rowsOf(page, 'Cost')]
 
-    await mounted.stop()
+    mounted.leave()
     await page.clock.runFor(31_000)
     await page.getByText(/^The server does not answer\. What is shown is of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/).waitFor()
     expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(1)
     expect([await cardOf(page, 'Requests'), await rowsOf(page, 'Cost')]).toEqual([requests, rows])
-    const again = await mountPage(database, { port: mounted.port })
-    onTestFinished(again.stop)
+    mounted.comeBack()
     await page.clock.runFor(31_000)
 
     await expect.poll(() => page.getByText('What is shown is of').count()).toBe(0)
@@ -273,6 +276,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.clock.runFor(31_000)
     await page.getByText('The session has ended').waitFor()
     expect(await page.locator('#page').innerText()).not.toContain('few-model')
+    await untilFocused(page.getByLabel('Token'))
     await page.keyboard.type(adminToken.slice(0, 5))
     await page.context().setOffline(true)
     await page.clock.runFor(31_000)
@@ -312,7 +316,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
 
     await button.press('Enter')
 
-    await expect.poll(() => page.getByLabel('Token').evaluate((field) => field === document.activeElement)).toBe(true)
+    await untilFocused(page.getByLabel('Token'))
     expect((await page.request.get(`${app.url}/api/trpc/viewer`)).status()).toBe(401)
   })
 
@@ -573,7 +577,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
       viewport: { width: 375, height: 812 },
       search: `?user=${longName}&by=user`,
     })
-    await page.getByRole('region', { name: 'Calls' }).getByRole('table').waitFor()
+    await readiness(page)
 
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(375)
   })
@@ -583,7 +587,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
       viewport: { width: 320, height: 700 },
       search: '?since=2020-01-01&until=2020-01-31',
     })
-    await page.getByRole('region', { name: 'Calls' }).getByRole('table').waitFor()
+    await readiness(page)
 
     expect(await cardOf(page, 'Cost')).toBe('$98,765,432.10')
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320)
@@ -605,9 +609,9 @@ describe.skipIf(executablePath === undefined)('the page', () => {
 
     await expect.poll(() => chart.getAttribute('aria-valuetext')).toBe('whole range: unpriced')
     await chart.press('Home')
-    expect(await chart.getAttribute('aria-valuetext')).toBe('2020-02-01: $0.00')
+    await expect.poll(() => chart.getAttribute('aria-valuetext')).toBe('2020-02-01: $0.00')
     await chart.press('ArrowRight')
-    expect(await chart.getAttribute('aria-valuetext')).toBe('2020-02-02: unpriced')
+    await expect.poll(() => chart.getAttribute('aria-valuetext')).toBe('2020-02-02: unpriced')
   })
 
   it('takes a day that is typed for one step, and a status for none that is not', async () => {
@@ -622,6 +626,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await page.evaluate(() => history.length)).toBe(before + 1)
     await page.getByLabel('is', { exact: true }).fill('model-1')
     await page.getByLabel('Filter by').selectOption('status')
+    await page.locator('select[aria-label="is"]').waitFor()
     expect(await page.getByLabel('is', { exact: true }).inputValue()).toBe('')
   })
 })
@@ -657,6 +662,10 @@ async function signIn(page: Page, token: string, search = ''): Promise<void> {
 async function readiness(page: Page): Promise<void> {
   await page.getByRole('region', { name: 'Providers' }).getByRole('table').waitFor()
   await expect.poll(() => page.locator('[aria-busy="true"]').count()).toBe(0)
+}
+
+async function untilFocused(element: Locator): Promise<void> {
+  await expect.poll(() => element.evaluate((each) => each === document.activeElement)).toBe(true)
 }
 
 /** What becomes of the page in one round of questions that are answered. */

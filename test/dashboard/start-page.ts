@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import express, { type RequestHandler } from 'express'
 import { build } from 'vite'
@@ -54,24 +54,26 @@ export async function startPage(database: Pick<TestDatabase, 'connectionString' 
 export type MountedPage = {
   /** The page's own address. */
   readonly url: string
-  readonly port: number
+  /** Breaks every connection, at once and as they come, until it comes back. */
+  leave(): void
+  comeBack(): void
   stop(): Promise<void>
 }
 
 /** The page as built before, in an app of somebody else's that does something of its own first. */
 export async function mountPage(
   database: TestDatabase,
-  { before = [], port = 0 }: { readonly before?: readonly RequestHandler[]; readonly port?: number } = {},
+  { before = [] }: { readonly before?: readonly RequestHandler[] } = {},
 ): Promise<MountedPage> {
   const usage = createUsageLogger({ enabled: false, databaseUrl: database.connectionString, logger })
   const app = express()
   for (const handler of before) app.use(handler)
   app.use('/admin/usage', usageDashboard(usage))
   app.use((_request, response) => void response.status(404).json({ error: 'there is no such page' }))
-  const started = await listen(app, port)
+  const started = await listen(app)
   return {
+    ...started,
     url: `${started.url}/admin/usage`,
-    port: started.port,
     stop: async () => {
       await started.stop()
       await usage.close()
@@ -79,13 +81,19 @@ export async function mountPage(
   }
 }
 
-async function listen(app: RequestListener, wanted = 0) {
-  const server = createServer(app).listen(wanted, '127.0.0.1')
+async function listen(app: RequestListener) {
+  const server = createServer(app).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
+  const refuse = (socket: Socket) => void socket.destroy()
   return {
     url: `http://127.0.0.1:${port}`,
-    port,
+    // It keeps its port: once free, that could be somebody else's.
+    leave: () => {
+      server.on('connection', refuse)
+      server.closeAllConnections()
+    },
+    comeBack: () => void server.off('connection', refuse),
     stop: async () => {
       server.close()
       server.closeAllConnections()
