@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -26,7 +27,7 @@ export function isPgbouncerInstalled(untested: string): boolean {
 export async function startPgbouncer(databaseUrl: string): Promise<Pgbouncer> {
   const directory = await mkdtemp(join(tmpdir(), 'tokenledger-pgbouncer-'))
   await chmod(directory, 0o755)
-  const port = await findFreePort()
+  const port = await findQuietPort()
   const file = join(directory, 'pgbouncer.ini')
   await writeFile(file, configure(new URL(databaseUrl), port))
   const urlOf = (database: string) => `postgres://anybody@127.0.0.1:${port}/${database}`
@@ -73,6 +74,7 @@ function startProcess(file: string): ChildProcess {
 }
 
 async function kill(running: ChildProcess): Promise<void> {
+  if (running.exitCode !== null) return
   const hasEnded = once(running, 'exit')
   running.kill('SIGKILL')
   await hasEnded
@@ -98,11 +100,21 @@ async function administer(url: string, command: string): Promise<boolean> {
   return true
 }
 
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
+/**
+ * A free port below those that systems hand out by themselves: before pgbouncer listens, and between its death and its
+ * return, no connection of another test takes it.
+ */
+async function findQuietPort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(20_000, 30_000)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
