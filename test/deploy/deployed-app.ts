@@ -70,7 +70,7 @@ export async function sendRecords({ url }: Web, modelName: string, count: number
 
 /** Waits until the report that the page reads has all of a model's calls. */
 export async function checkReport({ url }: Web, modelName: string, count: number): Promise<void> {
-  const input = encodeURIComponent(JSON.stringify({ by: 'model', since: '1d' }))
+  const input = encodeURIComponent(JSON.stringify({ by: 'model', since: '2d' }))
   for (const deadline = Date.now() + 10_000; ; await sleep(50)) {
     const response = await fetch(`${url}/api/trpc/breakdown?input=${input}`, { headers: bearer })
     const { result } = (await response.json()) as { result: { data: { groups: Group[] } } }
