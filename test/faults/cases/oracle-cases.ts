@@ -40,12 +40,6 @@ function sums(context: FaultContext): Promise<FaultResult> {
 async function repeatNaively({ database, random, scale }: FaultContext): Promise<FaultResult> {
   const proxy = await FaultProxy.start(database.connectionString)
   await database.query('drop index token_usage_logs_event_id_key')
-  // Nowhere else is it certain that the rows are there; the first connection reads the prices before it writes.
-  proxy.planCut = () => ({
-    of: 'server',
-    at: { text: 'COMMIT', nth: random.integer(1, 2), side: 'before' },
-    how: 'reset',
-  })
   const worker = startWorker({
     name: 'naive',
     does: 'log',
@@ -54,6 +48,15 @@ async function repeatNaively({ database, random, scale }: FaultContext): Promise
     ownPool: { databaseUrl: proxy.through(database.connectionString), isNaive: true },
   })
   try {
+    // The prices have been read then: whatever is committed during the next minute is a write.
+    await until(async () => (await worker.ask()).written > 0, 60_000)
+    // Nowhere else is it certain that the rows are there.
+    proxy.planCut = () => ({
+      of: 'server',
+      at: { text: 'COMMIT', nth: random.integer(1, 2), side: 'before' },
+      how: 'reset',
+    })
+    proxy.breakAll()
     await until(() => proxy.cuts >= (scale === 'short' ? 4 : 50), 300_000)
     proxy.planCut = () => undefined
     await worker.finish()
