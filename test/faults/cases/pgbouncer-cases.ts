@@ -48,7 +48,8 @@ async function withPgbouncer(
     const watched = async (rig: Rig) => {
       const note = await work(rig, { pgbouncer, behind, context })
       // What a session that is not one's own would bring about; all that pgbouncer itself says is 08P01, and passes.
-      for (const worker of rig.workers) expect(worker.stderr()).not.toMatch(/26000|42P05|"kind":"configuration"/)
+      for (const worker of rig.workers)
+        expect(worker.stderr()).not.toMatch(/"reason":"(26000|42P05)"|"kind":"configuration"/)
       return note
     }
     return await withRig(context, watched, { databaseUrl: pgbouncer.connectionString })
