@@ -35,7 +35,7 @@ export type WorkerSettings = {
 
 /** What a worker tells of one of its loggers. */
 export type WorkerStats = UsageLoggerStats & {
-  /** How long `close()` has taken. */
+  /** How long `close()` has taken, without what this process stood still meanwhile. */
   readonly closedInMs?: number
   /** Of the turns of `fill`, in milliseconds. */
   readonly turns?: { readonly p50: number; readonly p99: number }
@@ -94,8 +94,27 @@ function listen(): AbortSignal {
 
 async function close(): Promise<void> {
   const startedAt = performance.now()
+  const stoodStillMs = watchStandstills()
   await Promise.all(usages.map((usage) => usage.close({ timeoutMs: closeMs })))
-  tellStats({ closedInMs: Math.round(performance.now() - startedAt) })
+  tellStats({ closedInMs: Math.round(performance.now() - startedAt - stoodStillMs()) })
+}
+
+/** How long the machine, or others on it, have kept this process from running since, and are at it now. */
+function watchStandstills(): () => number {
+  const stepMs = 20
+  let stoodStillMs = 0
+  let lastAt = performance.now()
+  const look = () => {
+    const pauseMs = performance.now() - lastAt
+    if (pauseMs > 10 * stepMs) stoodStillMs += pauseMs
+    lastAt += pauseMs
+    return stoodStillMs
+  }
+  const timer = setInterval(look, stepMs)
+  return () => {
+    clearInterval(timer)
+    return look()
+  }
 }
 
 async function logWith(usage: UsageLogger, isTold: () => boolean): Promise<void> {

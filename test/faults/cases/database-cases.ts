@@ -107,7 +107,7 @@ async function restart({ proxy, start }: Rig, server: OwnServer): Promise<string
     await server.restart(how)
     await afterwards(how)
   }
-  await until(async () => (await backendPids(server)).length > 0, 10_000)
+  await until(async () => (await backendPids(server)).length > 0, 40_000)
   for (const pid of await backendPids(server)) process.kill(pid, 'SIGKILL')
   await afterwards('a backend killed')
   return `recovered after ${recovered.join(', ')}`
