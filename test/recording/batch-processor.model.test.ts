@@ -6,18 +6,7 @@ import { MemoryExporter } from '../../src/recording/memory-exporter.js'
 import { draftRecord } from '../../src/usage/draft-record.js'
 import type { UsageRecord } from '../../src/usage/usage-record.js'
 
-// The promises of a pause and of the next turn are made of the timers that the tests hold in their hands.
-vi.mock('node:timers/promises', () => ({
-  setImmediate: () => new Promise((resolve) => setImmediate(resolve)),
-  setTimeout: (ms: number, value: unknown, { signal }: { signal?: AbortSignal } = {}) =>
-    new Promise((resolve, reject) => {
-      const timer = setTimeout(resolve, ms, value)
-      signal?.addEventListener('abort', () => {
-        clearTimeout(timer)
-        reject(signal.reason)
-      })
-    }),
-}))
+vi.mock('node:timers/promises', () => import('./timers-in-hand.js'))
 
 /** What happens to a write: it takes `ms`, may have stored its rows, and may fail. */
 type Fault = { readonly ms: number; readonly isStored: boolean; readonly kind: ExportErrorKind | undefined }

@@ -8,6 +8,9 @@ import { createTemporaryDirectory, endOfTurn, numbered, segmentsIn, startProcess
 /** What was asked of the disk, and what it answers. */
 const disk = vi.hoisted(() => ({ synced: [] as string[], error: undefined as Error | undefined }))
 
+/** What was put on the disk of this spool: that of the test before may still be at it. */
+const syncedIn = (spool: string) => disk.synced.filter((path) => path.startsWith(spool))
+
 vi.mock('node:fs/promises', async (importOriginal) => {
   const promises = await importOriginal<typeof import('node:fs/promises')>()
   const open: typeof promises.open = async (path, flags) => {
@@ -23,10 +26,13 @@ vi.mock('node:fs/promises', async (importOriginal) => {
   return { ...promises, open }
 })
 
+vi.mock('node:timers/promises', () => import('../timers-in-hand.js'))
+
 const fail = () => Promise.reject(new ExportError('passing', 'TEST', 'the store is away (TEST)'))
 
 beforeEach(() => {
-  disk.synced.length = 0
+  // A busy machine is no disk that stalls.
+  vi.useFakeTimers({ toFake: ['performance'] })
   disk.error = undefined
 })
 afterEach(() => void vi.useRealTimers())
@@ -40,7 +46,7 @@ function start(fsync: boolean | undefined) {
 
 describe('putting the spool on the disk itself', () => {
   it('is done once for all that was written in half a second, and not in the turn that wrote it', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     const { spool, log } = start(true)
 
     log(...numbered(10))
@@ -48,33 +54,37 @@ describe('putting the spool on the disk itself', () => {
     log(...numbered(10))
     await endOfTurn()
     vi.advanceTimersByTime(499)
-    const early = [...disk.synced]
+    const early = syncedIn(spool)
     vi.advanceTimersByTime(1)
-    await vi.waitFor(() => expect(disk.synced).toHaveLength(2))
+    await expect.poll(() => syncedIn(spool)).toHaveLength(2)
     await vi.advanceTimersByTimeAsync(5000)
 
     expect(early).toEqual([])
-    expect(disk.synced).toEqual([join(spool, segmentsIn(spool)[0] ?? ''), spool])
+    expect(syncedIn(spool)).toEqual([join(spool, segmentsIn(spool)[0] ?? ''), spool])
   })
 
   it('is not done where nobody asks for it', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    const { log } = start(undefined)
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const { spool, log } = start(undefined)
 
     log('a')
     await endOfTurn()
     await vi.advanceTimersByTimeAsync(5000)
 
-    expect(disk.synced).toEqual([])
+    expect(syncedIn(spool)).toEqual([])
   })
 
   it('is done for what is left when the logger closes, before close() resolves', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     const { spool, log, processor } = start(true)
 
     log('a')
-    await processor.close(10)
+    const closing = processor.close(10)
+    // Not as far as the time that closing may take beyond that.
+    await vi.advanceTimersByTimeAsync(10)
+    await closing
 
-    expect(disk.synced).toContain(join(spool, segmentsIn(spool)[0] ?? ''))
+    expect(syncedIn(spool)).toContain(join(spool, segmentsIn(spool)[0] ?? ''))
   })
 
   it('that fails is one line, and the disk gets its rest', async () => {
@@ -82,7 +92,7 @@ describe('putting the spool on the disk itself', () => {
     disk.error = Object.assign(new Error('EIO'), { code: 'EIO' })
 
     log('a')
-    await vi.waitFor(() => expect(lines.join()).toContain('cannot be used: EIO'), 3000)
+    await expect.poll(() => lines.join()).toContain('cannot be used: EIO')
     log('b')
     await endOfTurn()
 
@@ -101,6 +111,6 @@ it('passes over files that are gone, and does no second sync while one runs', as
   await Promise.all([sync.finish(), sync.finish()])
   rmSync(spool, { recursive: true })
 
-  expect([errors, disk.synced]).toEqual([[], []])
+  expect([errors, syncedIn(spool)]).toEqual([[], []])
   expect(() => statSync(spool)).toThrow('ENOENT')
 })
