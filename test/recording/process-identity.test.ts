@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { expect, it } from 'vitest'
-import { findProcess, isRunning } from '../../src/recording/process-identity.js'
+import { expect, it, onTestFinished } from 'vitest'
+import { findProcess, isRunning, readCommandLine } from '../../src/recording/process-identity.js'
 
 it('tells a running process from an earlier one with the same pid', () => {
   const self = findProcess(process.pid)
@@ -21,12 +21,15 @@ it('finds no process where one has ended', async () => {
 })
 
 it('takes a zombie that nobody reaps for ended', async () => {
-  const parent = spawn('/bin/sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const parent = spawn('/bin/sh', ['-c', 'sleep 60 & echo $!; exec sleep 61'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  onTestFinished(() => void parent.kill('SIGKILL'))
   const [line] = await once(createInterface(parent.stdout), 'line')
   const zombie = Number(line)
+  // Until then it is a shell, which reaps its children.
+  await expect.poll(() => readCommandLine(parent.pid ?? Number.NaN)).toContain('sleep 61 ')
+  process.kill(zombie, 'SIGKILL')
 
   await expect.poll(() => findProcess(zombie)).toBeUndefined()
 
   expect(process.kill(zombie, 0)).toBe(true)
-  parent.kill('SIGKILL')
 })

@@ -188,7 +188,7 @@ describe('a usage record', () => {
         expect(JSON.stringify(record)).not.toContain('\\u0000')
         expect(JSON.parse(JSON.stringify(record))).toEqual(record)
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     )
   })
 })

@@ -22,7 +22,7 @@ it('brings a record of ours back as it was, its id and its time too', () => {
       const record = recordOf(entry)
       expect(restoreRecord(Buffer.from(spoolRecord(record)))).toEqual(record)
     }),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   )
 })
 
