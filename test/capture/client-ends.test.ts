@@ -65,17 +65,19 @@ it.each([...breaking, ...aborting])(
 
 it('records a call that a client gives up after its own time limit as aborted', async () => {
   const recorder = createArrayRecorder()
-  const standIn = await startStandIn({ headDelayMs: 300 })
+  const standIn = await startStandIn({ headDelayMs: 3_600_000 })
   const settings = { apiKey: 'none', timeout: 30, maxRetries: 1 }
   const openai = trackClient(new OpenAI({ baseURL: `${standIn.url}/v1`, ...settings }), recorder)
 
   await expect(openai.chat.completions.create({ model: 'm', messages })).rejects.toThrow('timed out')
-  await expect.poll(() => standIn.calls.map(({ outcome }) => outcome)).toEqual(['disconnected', 'disconnected'])
-
-  expect(recorder.rows).toMatchObject([
-    { status: 'aborted', usageSource: 'unknown' },
-    { status: 'aborted', usageSource: 'unknown' },
-  ])
+  await expect
+    .poll(() => recorder.rows)
+    .toMatchObject([
+      { status: 'aborted', usageSource: 'unknown' },
+      { status: 'aborted', usageSource: 'unknown' },
+    ])
+  // On a busy machine the limit may be over before the stand-in is asked.
+  await expect.poll(() => standIn.calls.filter(({ outcome }) => outcome !== 'disconnected')).toEqual([])
 })
 
 it('records a stream that the client of Ollama leaves open when its loop is left', async () => {

@@ -55,11 +55,11 @@ function setUpStreams() {
 it('waits at close() for the calls that still run, and for those that begin meanwhile', async () => {
   const { usage, exporter, call, answer, controllers } = setUpStreams()
   const first = call()
-  await vi.waitFor(() => expect(controllers).toHaveLength(1))
+  await expect.poll(() => controllers).toHaveLength(1)
 
   const closing = Promise.all([usage.close(), usage.close({ timeoutMs: 1 }), usage.flush()])
   const second = call()
-  await vi.waitFor(() => expect(controllers).toHaveLength(2))
+  await expect.poll(() => controllers).toHaveLength(2)
   answer(0)
   await first
   await sleep(50)
@@ -81,13 +81,13 @@ it('writes the row of a call that begins while the last rows are written', async
   const store = exporter.export.bind(exporter)
   exporter.export = async (records) => {
     late ??= call()
-    await vi.waitFor(() => expect(controllers).toHaveLength(1))
+    await expect.poll(() => controllers).toHaveLength(1)
     await store(records)
   }
   usage.log({ modelName: 'by hand', inputTokens: 1, outputTokens: 1 })
 
   const closing = usage.close()
-  await vi.waitFor(() => expect(usage.stats().written).toBe(1))
+  await expect.poll(() => usage.stats().written).toBe(1)
   answer(0)
   await Promise.all([late, closing])
 

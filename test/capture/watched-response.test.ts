@@ -82,7 +82,7 @@ it('breaks off an answer that the application has forgotten', async () => {
     collectGarbage()
     return standIn.calls.map((call) => call.outcome)
   }
-  await expect.poll(outcomes, { timeout: 5000 }).toEqual(Array(5).fill('disconnected'))
+  await expect.poll(outcomes).toEqual(Array(5).fill('disconnected'))
   expect(recorder.rows.map((row) => row.status)).toEqual(Array(5).fill('aborted'))
 })
 
