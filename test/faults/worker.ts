@@ -99,15 +99,19 @@ async function close(): Promise<void> {
   tellStats({ closedInMs: Math.round(performance.now() - startedAt - stoodStillMs()) })
 }
 
-/** How long the machine, or others on it, have kept this process from running since, and are at it now. */
+/** How long the machine, or others on it, have kept this process from running since: not what it has computed itself. */
 function watchStandstills(): () => number {
   const stepMs = 20
   let stoodStillMs = 0
   let lastAt = performance.now()
+  let lastUsage = process.cpuUsage()
   const look = () => {
     const pauseMs = performance.now() - lastAt
-    if (pauseMs > 10 * stepMs) stoodStillMs += pauseMs
+    const { user, system } = process.cpuUsage(lastUsage)
+    const idleMs = pauseMs - (user + system) / 1000
+    if (idleMs > 10 * stepMs) stoodStillMs += idleMs
     lastAt += pauseMs
+    lastUsage = process.cpuUsage()
     return stoodStillMs
   }
   const timer = setInterval(look, stepMs)
