@@ -27,6 +27,12 @@ const skipReasons: Reporter = {
   },
 }
 
+// What the environment says to other programs, or to this one elsewhere, is nothing to a test; and Node complains on
+// stderr of two opinions about colours.
+const foreign =
+  /^(DATABASE_URL|LITELLM_DATABASE_URL|PORT|HOST|DYNO|FORCE_COLOR)$|^(TOKEN_LOG|TOKENLEDGER_|PG|OPENAI_|ANTHROPIC_|OLLAMA_|GEMINI_|GOOGLE_|GROQ_|TOGETHER_|CEREBRAS_)/
+for (const name of Object.keys(process.env)) if (foreign.test(name)) delete process.env[name]
+
 export default defineConfig({
   test: {
     reporters: ['default', skipReasons],
