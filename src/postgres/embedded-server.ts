@@ -60,8 +60,9 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
   assertSameMajor(home, binaries.major)
 
   const launch = { home, binaries, password, settings, onProgress }
+  // It has no TLS, for which PGSSLMODE may ask.
   const urlOf = (port: number, name: string) =>
-    `postgresql://postgres:${password}@127.0.0.1:${port}/${encodeURIComponent(name)}`
+    `postgresql://postgres:${password}@127.0.0.1:${port}/${encodeURIComponent(name)}?sslmode=disable`
   const { port, stop } = await startOrJoin(launch, (port) => createDatabase(urlOf(port, 'postgres'), database))
   return { connectionString: urlOf(port, database), isOwner: stop !== undefined, stop: stop ?? (async () => {}) }
 }

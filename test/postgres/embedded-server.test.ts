@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { ConfigurationError } from '../../src/errors.js'
 import { startEmbeddedServer } from '../../src/postgres/embedded-server.js'
 import { readCommandLine } from '../../src/recording/process-identity.js'
@@ -49,6 +49,17 @@ it('answers on the loopback address only, in UTC, to nobody without the password
   expect(server.isOwner).toBe(true)
   expect(statSync(join(dataDirectory, 'postgres/password')).mode & 0o777).toBe(0o600)
   expect(statSync(join(dataDirectory, 'postgres/server.log')).mode & 0o777).toBe(0o600)
+})
+
+it('is spoken to without TLS, which it has not, whatever PGSSLMODE asks of other servers', async () => {
+  vi.stubEnv('PGSSLMODE', 'require')
+  onTestFinished(() => void vi.unstubAllEnvs())
+
+  const server = await startEmbeddedServer({ dataDirectory })
+  const rows = await query(server.connectionString, 'select 1 as one')
+  await server.stop()
+
+  expect(rows).toEqual([{ one: 1 }])
 })
 
 it('keeps its data when it is stopped and started again', async () => {

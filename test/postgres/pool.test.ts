@@ -195,7 +195,8 @@ describe('createPool', () => {
 function address(host: string, parameters = ''): string {
   const url = new URL(server.connectionString)
   url.hostname = host
-  return `${url.href}?${parameters}`
+  url.search = parameters
+  return url.href
 }
 
 function open(databaseUrl: string, settings: Partial<PoolSettings> = {}, lines: Line[] = []): pg.Pool {

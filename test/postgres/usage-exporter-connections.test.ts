@@ -151,8 +151,8 @@ describe('what an error means', () => {
   })
 
   it('is a setting where the server offers no encryption', async () => {
-    const pool = createPool({ ssl: true })
-    const exporter = new PostgresUsageExporter(pool, 'borrowed')
+    const plain = await listen((socket) => socket.once('data', () => socket.end('N')))
+    const exporter = new PostgresUsageExporter(new pg.Pool({ ...plain, ssl: true }), 'owned')
 
     const refused = await exporter.export([recordOf()]).catch((error) => error)
     await exporter.close()
@@ -190,19 +190,30 @@ describe('what an error means', () => {
   })
 
   it('is that the server is silent where it accepts and never answers', async () => {
-    const sockets: Socket[] = []
-    const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1')
-    await once(silent, 'listening')
-    const { port } = silent.address() as AddressInfo
-    const pool = new pg.Pool({ host: '127.0.0.1', port, connectionTimeoutMillis: 10 })
+    const silent = await listen(() => {})
+    const pool = new pg.Pool({ ...silent, connectionTimeoutMillis: 10 })
     const exporter = new PostgresUsageExporter(pool, 'owned')
 
     const failed = await exporter.export([recordOf()]).catch((error) => error)
     await exporter.close()
-    for (const socket of sockets) socket.destroy()
-    silent.close()
 
     expect(failed).toMatchObject({ kind: 'passing', reason: 'timeout' })
     expect(failed.message).toBe('it did not answer in time (timeout)')
   })
 })
+
+/** A server that treats connections like this, for the time of a test. */
+async function listen(onConnection: (socket: Socket) => void): Promise<{ host: string; port: number }> {
+  const sockets: Socket[] = []
+  const server = createServer((socket) => {
+    sockets.push(socket.on('error', () => {}))
+    onConnection(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  return { host: '127.0.0.1', port }
+}
