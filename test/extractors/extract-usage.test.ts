@@ -78,7 +78,8 @@ it('no input makes a format throw or give a count that is none', () => {
         return isText && isCount(usage.inputTokens) && isCount(usage.outputTokens)
       })
     }),
-    { numRuns: 2000, seed: 1 },
+    // This seed comes upon a negative count within 400 runs; not every one does.
+    { numRuns: 2000, seed: 3 },
   )
 })
 
