@@ -5,11 +5,6 @@ import { BaseSequencer, type Reporter, type TestSpecification } from 'vitest/nod
 // What takes a minute is not to be alone at the end.
 const longFiles = /test\/(faults|dashboard|demo|capture)\//
 
-// What a developer's shell has for an app of theirs: a test says itself what it needs.
-for (const name of Object.keys(process.env)) {
-  if (name === 'DATABASE_URL' || name.startsWith('TOKEN')) delete process.env[name]
-}
-
 class LongFilesFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)

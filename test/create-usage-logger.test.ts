@@ -184,7 +184,9 @@ describe('a usage logger', () => {
 
   it('takes one connection for a burst of 2000 calls', async () => {
     // Those of the loggers before may not have ended yet.
-    const usage = createLogger({ databaseUrl: `${database.connectionString}?application_name=burst` })
+    const url = new URL(database.connectionString)
+    url.searchParams.set('application_name', 'burst')
+    const usage = createLogger({ databaseUrl: url.href })
     const own =
       "select count(*)::int as connections from pg_stat_activity where application_name = 'burst' and datname = current_database()"
     const seen: number[] = []

@@ -162,7 +162,7 @@ test('calls after the erasure are recorded again, and verify tells them from wha
   await write([recordOf(ann), recordOf(bob)])
   await eraseUser(database.pool, ann)
 
-  await write([recordOf(ann, { timestamp: Date.now() + 1000 })])
+  await write([recordOf(ann, { timestamp: Date.now() + 60_000 })])
   const verification = await verifyErasure(database.pool, ann)
 
   expect(await usersOf('token_usage_daily')).toEqual([ann, bob])

@@ -74,7 +74,7 @@ function startProcess(file: string): ChildProcess {
 }
 
 async function kill(running: ChildProcess): Promise<void> {
-  if (running.exitCode !== null) return
+  if (running.exitCode !== null || running.signalCode !== null) return
   const hasEnded = once(running, 'exit')
   running.kill('SIGKILL')
   await hasEnded
