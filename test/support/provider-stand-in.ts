@@ -75,7 +75,8 @@ export type ProviderStandIn = {
 export async function startProviderStandIn(options: StandInOptions = {}): Promise<ProviderStandIn> {
   const { seed = 1, behave } = options
   const calls: StandInCall[] = []
-  const server = createServer((request, response) => {
+  // It closes no idle connection: a machine that stood still may be about to use it.
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
     handle(request, response).catch((error) => response.destroy(error))
   })
 
