@@ -241,8 +241,7 @@ async function noConnectionLeft(
   await database.query(`alter role ${name} connection limit 3`)
   const worker = await start()
   await until(async () => (await worker.ask()).written > 0, 60_000)
-  await terminateConnections(database)
-  const others = await takeConnections(url, 3)
+  const others = await takeAllConnections(database, url, 3)
   await sleep(20_000)
   const { lastError, retries } = await worker.ask()
   for (const client of others) await client.end()
@@ -252,10 +251,15 @@ async function noConnectionLeft(
   return `${retries} failed writes (53300), one connection; recovered in ${seconds(recovered)}`
 }
 
-/** Connections that the application holds; the worker may be faster with one. */
-async function takeConnections(url: string, count: number): Promise<pg.Client[]> {
+/** Connections that the application holds, so many as there may be: the worker loses its own until it comes too late. */
+async function takeAllConnections(
+  database: FaultContext['database'],
+  url: string,
+  count: number,
+): Promise<pg.Client[]> {
   const clients: pg.Client[] = []
   await until(async () => {
+    await terminateConnections(database)
     const client = new pg.Client({ connectionString: url })
     client.on('error', () => {})
     await client.connect().then(
